@@ -1,0 +1,146 @@
+"""The values that travel between modules: frozen, named by the glossary, free of I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ChannelKind = Literal["email", "sms", "webhook"]
+CHANNEL_KINDS: tuple[ChannelKind, ...] = ("email", "sms", "webhook")
+
+AttributeType = Literal["text", "number", "bool", "date"]
+ATTRIBUTE_TYPES: tuple[AttributeType, ...] = ("text", "number", "bool", "date")
+
+Purpose = Literal["campaign", "transactional", "test"]
+
+CampaignState = Literal["draft", "scheduled", "active", "paused", "finished", "cancelled"]
+
+EnrollmentState = Literal["active", "ended"]
+
+SendState = Literal[
+    "planned",  # decided, waiting for its time and a claim
+    "claimed",  # a named worker has it; nothing has left the machine
+    "sending",  # marked before the wire; from here on it may have left
+    "accepted",  # the provider took it
+    "delivered",
+    "bounced",  # the recipient's side refused it for good
+    "rejected",  # the provider refused this message
+    "failed",  # given up after retries
+    "unknown",  # it may have left and nobody said; never sent again by itself
+    "skipped",  # never left, and ``reason`` says why
+]
+FINAL_STATES: tuple[SendState, ...] = (
+    "accepted",
+    "delivered",
+    "bounced",
+    "rejected",
+    "failed",
+    "unknown",
+    "skipped",
+)
+REACHED_WIRE: tuple[SendState, ...] = ("sending", "accepted", "delivered", "unknown")
+"""States that count against caps and ``received`` predicates: it left, or it may have."""
+
+Verdict = Literal[
+    "accepted",  # the provider has it now
+    "delivered",  # the recipient has it (status polling, webhooks)
+    "retry",  # transient: try again later, with back-off
+    "bounced",  # the recipient's address is at fault, for good
+    "rejected",  # this message is refused, for good; the address is not at fault
+    "failed",  # anything else that is over
+    "unknown",  # it left and no answer came
+    "sender_fault",  # our account, credentials or domain: nothing else may go out, pause
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """A condition on ``contacts`` ready to stand after WHERE.
+
+    ``sql`` is two-valued and refers to the columns of a table or alias named ``contacts``;
+    ``params`` are its named parameters. ``timely`` is true when the answer for an unchanged
+    contact can change as time passes. ``reads`` names the tables besides contacts, its tags and its
+    consents whose changes can change the answer without the contact being touched.
+    """
+
+    sql: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    timely: bool = False
+    reads: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEvent:
+    """An event to be recorded: ``at`` in UTC milliseconds, ``(source, source_id)`` makes it once."""
+
+    contact_id: int | None
+    name: str
+    at: int
+    source: str
+    source_id: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    send_id: int | None = None
+    campaign_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Email:
+    """A rendered mail. ``data`` is the complete RFC 5322 message with CRLF line ends, not dot-stuffed."""
+
+    send_id: int
+    key: str
+    sender: str
+    to: str
+    data: bytes
+    channel: Literal["email"] = "email"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sms:
+    """A rendered text message; ``to`` is E.164. The provider chooses the sender by its routes."""
+
+    send_id: int
+    key: str
+    to: str
+    text: str
+    channel: Literal["sms"] = "sms"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """A JSON document to be posted to the provider's endpoint, or to ``url`` where the step names one."""
+
+    send_id: int
+    key: str
+    to: str
+    payload: Mapping[str, Any]
+    url: str | None = None
+    channel: Literal["webhook"] = "webhook"
+
+
+Message = Email | Sms | Post
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a provider answered for one message.
+
+    ``code`` and ``text`` are the provider's own words; ``reference`` its id for the message;
+    ``event`` the event this answer amounts to (``email.bounced``, ``sms.opted_out``, …), whose
+    effects the event log applies; ``retry_after`` seconds, where the provider asked for a pause.
+    """
+
+    verdict: Verdict
+    code: str = ""
+    text: str = ""
+    reference: str | None = None
+    event: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One step of a provider's connection test: ``connect``, ``TLS``, ``AUTH``, …"""
+
+    step: str
+    ok: bool
+    detail: str = ""
