@@ -1,0 +1,138 @@
+"""The connection to the store: rows out, transactions in, one writer at a time."""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from macli.dialect import SQLITE, Dialect
+from macli.errors import OperationFailed, UsageError
+from macli.store import locks, migrations
+
+Row = sqlite3.Row
+Params = Mapping[str, Any] | Sequence[Any]
+
+BUSY_SECONDS = 60.0
+
+
+class Store:
+    """One open SQLite store.
+
+    Reading needs no ceremony. Writing happens inside ``with store.write():``, which takes the
+    write lock at once (BEGIN IMMEDIATE: a transaction that reads first and writes later fails
+    beside another writer), commits at its end and rolls back on any exception. A ``write`` inside
+    a ``write`` joins it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, dialect: Dialect = SQLITE) -> None:
+        self.connection = connection
+        self.path = path
+        self.dialect = dialect
+        self._synchronous = "FULL"
+        self._turn: locks.Turn | None = None
+
+    def rows(self, sql: str, params: Params = ()) -> list[Row]:
+        return self.connection.execute(sql, params).fetchall()
+
+    def row(self, sql: str, params: Params = ()) -> Row | None:
+        cursor = self.connection.execute(sql, params)
+        found: Row | None = cursor.fetchone()
+        cursor.close()
+        return found
+
+    def value(self, sql: str, params: Params = ()) -> Any:
+        """The first column of the first row, None where there is no row."""
+        found = self.row(sql, params)
+        return None if found is None else found[0]
+
+    def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
+        """The rows one after another, in flat memory; finish reading before writing what they read."""
+        cursor = self.connection.execute(sql, params)
+        while batch := cursor.fetchmany(1000):
+            yield from batch
+
+    def execute(self, sql: str, params: Params = ()) -> int:
+        """Run one writing statement inside ``write``; the number of rows it changed."""
+        return self.connection.execute(sql, params).rowcount
+
+    def executemany(self, sql: str, params: Iterable[Params]) -> int:
+        return self.connection.executemany(sql, params).rowcount
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[None]:
+        """One transaction.
+
+        ``durable=False`` lets the commit reach the disk a moment later: it survives the death of
+        this process but not of the machine. Only for what can be found out again after a power cut.
+        """
+        connection = self.connection
+        if connection.in_transaction:
+            yield
+            return
+        synchronous = "FULL" if durable else "NORMAL"
+        if synchronous != self._synchronous:
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+            self._synchronous = synchronous
+        if self._turn is None:
+            self._turn = locks.Turn(self.path)
+        with self._turn:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def changes_elsewhere(self) -> int:
+        """A number that changes when another connection commits to this store."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        self.connection.close()
+        if self._turn is not None:
+            self._turn.close()
+            self._turn = None
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_store(path: Path, *, create: bool = False) -> Store:
+    """Open the store at ``path`` and bring its tables up to date.
+
+    Raises UsageError where there is none (unless ``create``), OperationFailed where the file is
+    not a macli store or comes from a later macli.
+    """
+    if not create and not path.exists():
+        raise UsageError(f"no store at {path}", hint="macli init DIR makes one")
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=512)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA synchronous=FULL")
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise OperationFailed(f"{path} is no macli store: {error}") from None
+    if version > len(migrations.NAMES):
+        connection.close()
+        raise OperationFailed(
+            f"{path} was written by a later macli (version {version}, this one knows {len(migrations.NAMES)})",
+            hint="upgrade macli: pip install --upgrade macli",
+        )
+    if version < len(migrations.NAMES):
+        migrations.migrate(connection)
+    connection.row_factory = sqlite3.Row
+    connection.create_function("regexp", 2, _regexp, deterministic=True)
+    return Store(connection, path)
+
+
+def _regexp(pattern: str, value: str | None) -> bool:
+    return value is not None and re.search(pattern, str(value), re.IGNORECASE) is not None

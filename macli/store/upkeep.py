@@ -1,0 +1,97 @@
+"""The upkeep of the store's file: its size, its soundness, copies of it."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from macli.errors import OperationFailed, UsageError
+from macli.store import identity, migrations
+from macli.store.connection import Store
+
+COUNTED = ("contacts", "segments", "templates", "campaigns", "enrollments", "sends", "events")
+
+
+def describe(store: Store) -> Mapping[str, Any]:
+    """Where the store is, how big it is, and how much is in it."""
+    return {
+        "path": str(store.path),
+        "size": size_words(size(store)),
+        "version": store.value("PRAGMA user_version"),
+        "generation": identity.generation(store),
+        "home": identity.doubt(store) or "this machine",
+        **{table: store.value(f"SELECT count(*) FROM {table}") for table in COUNTED},
+    }
+
+
+def size(store: Store) -> int:
+    """The bytes on disk, the write-ahead log included."""
+    files = (store.path, store.path.with_name(f"{store.path.name}-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def size_words(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def damage(store: Store) -> list[str]:
+    """What is wrong with the file, in SQLite's words; empty where it is whole."""
+    found = [row[0] for row in store.rows("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    for row in store.rows("PRAGMA foreign_key_check"):
+        found.append(f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is not there")
+    return found
+
+
+def check(store: Store) -> None:
+    """Raises OperationFailed where the file is damaged."""
+    if found := damage(store):
+        raise OperationFailed(
+            f"the store {store.path} is damaged: {'; '.join(found[:5])}",
+            hint="restore the last good backup, or try: sqlite3 macli.db .recover",
+        )
+
+
+def behind(store: Store) -> int:
+    """How many migrations the store has not had."""
+    return len(migrations.NAMES) - int(store.value("PRAGMA user_version"))
+
+
+def backup(store: Store, file: Path) -> None:
+    """Write a consistent copy to ``file`` beside running readers and writers.
+
+    The copy replaces ``file`` only when it is complete. Raises UsageError where that is the store.
+    """
+    if file.exists() and file.samefile(store.path):
+        raise UsageError(f"{file} is the store itself")
+    if not file.parent.is_dir():
+        raise UsageError(f"no directory {file.parent}")
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with closing(sqlite3.connect(partial)) as copy:
+            store.connection.backup(copy, pages=10_000)
+            copy.execute("PRAGMA journal_mode=DELETE")
+        partial.chmod(0o600)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def vacuum(store: Store) -> int:
+    """Rewrite the file without its gaps; the bytes given back. Raises OperationFailed without room for it."""
+    before = size(store)
+    free = shutil.disk_usage(store.path.parent).free
+    if free < before:
+        raise OperationFailed(
+            f"vacuum needs {size_words(before)} beside the store, {size_words(free)} are free",
+        )
+    store.connection.execute("VACUUM")
+    store.connection.execute("ANALYZE")
+    store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return max(0, before - size(store))
