@@ -1,0 +1,234 @@
+"""Who may be written to now, and why not: consent, suppression, caps and quiet hours, as SQL.
+
+The same expression is used for the preview of a campaign, for the claim of a batch and for the
+last look before the wire, so what is shown is what happens.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from macli import config
+from macli.clock import next_time_of_day, to_ms, zone
+from macli.config import Cap, QuietHours
+from macli.errors import UsageError
+from macli.model import REACHED_WIRE, ChannelKind, Purpose, Where
+from macli.store import Store
+
+Setting = Callable[[str], Any]
+
+REASONS: Mapping[str, str] = {
+    "removed": "the contact was removed",
+    "no_address": "no address for this channel",
+    "suppressed": "the address is suppressed (bounced, complained, invalid)",
+    "opted_out": "opted out of the channel",
+    "no_consent": "never opted in, and the channel asks for it",
+    "duplicate": "the address has this message already, under another contact",
+    "capped": "had as many messages lately as the cap allows",
+    "missing_value": "the template needs a value the contact lacks",
+    "too_late": "its time had passed",
+    "cancelled": "the campaign was cancelled",
+}
+"""Why a send is skipped, in the order in which the reasons are looked for."""
+
+_ADDRESS: Mapping[ChannelKind, str] = {
+    "email": "contacts.email",
+    "sms": "contacts.phone",
+    # A webhook is about the contact, not to it: its address is the contact itself.
+    "webhook": "'contact:' || contacts.id",
+}
+_REACHED = ", ".join(f"'{state}'" for state in REACHED_WIRE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a message has to respect: derived from its channel, its purpose and the settings."""
+
+    channel: ChannelKind
+    purpose: Purpose
+    require_opt_in: bool = False
+    cap: Cap | None = None
+    quiet: QuietHours | None = None
+
+    @property
+    def address(self) -> str:
+        """The SQL of the contact's address on this channel."""
+        return _ADDRESS[self.channel]
+
+
+def policy(
+    setting: Setting,
+    *,
+    channel: ChannelKind,
+    purpose: Purpose,
+    caps: bool = True,
+    quiet_hours: str | bool | None = None,
+) -> Policy:
+    """The policy of a message by the workspace's settings.
+
+    ``caps`` False exempts a campaign; ``quiet_hours`` is a campaign's own, None means the settings'.
+    """
+    if purpose != "campaign" or channel == "webhook":
+        return Policy(channel=channel, purpose=purpose)
+    if isinstance(quiet_hours, str):
+        quiet = config.REGISTRY[f"quiet_hours.{channel}"].read(quiet_hours)
+    else:
+        quiet = None if quiet_hours is False else setting(f"quiet_hours.{channel}")
+    return Policy(
+        channel=channel,
+        purpose=purpose,
+        require_opt_in=bool(setting(f"consent.{channel}.require_opt_in")),
+        cap=setting(f"caps.{channel}") if caps else None,
+        quiet=quiet,
+    )
+
+
+def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict[str, Any]]:
+    """An SQL expression over ``contacts``: the reason not to write to a contact, NULL where there is none.
+
+    ``own`` is the SQL of the send's id, whose own row does not count against the cap.
+    """
+    address = policy.address
+    clauses = [
+        "WHEN contacts.removed_at IS NOT NULL THEN 'removed'",
+        f"WHEN {address} IS NULL THEN 'no_address'",
+    ]
+    params: dict[str, Any] = {"audience_channel": policy.channel}
+    if policy.channel != "webhook":
+        clauses.append(
+            f"""WHEN EXISTS (
+              SELECT 1
+              FROM suppressions
+              WHERE suppressions.channel = :audience_channel
+                AND suppressions.address = {address}
+            ) THEN 'suppressed'"""
+        )
+    if policy.purpose == "campaign" and policy.channel != "webhook":
+        clauses.append(f"WHEN {_said(policy, 'withdrawn')} THEN 'opted_out'")
+        if policy.require_opt_in:
+            clauses.append(f"WHEN NOT {_said(policy, 'granted')} THEN 'no_consent'")
+        else:
+            # Who was asked and has not confirmed yet is sent nothing but the question.
+            clauses.append(f"WHEN {_said(policy, 'pending')} THEN 'no_consent'")
+    if policy.cap is not None:
+        clauses.append(
+            f"""WHEN (
+              SELECT count(*)
+              FROM sends AS earlier
+              WHERE earlier.contact_id = contacts.id
+                AND earlier.channel = :audience_channel
+                AND earlier.purpose = 'campaign'
+                AND earlier.id <> {own}
+                AND (
+                  earlier.state = 'claimed'
+                  OR (earlier.state IN ({_REACHED}) AND earlier.left_at > :audience_cap_since)
+                )
+            ) >= :audience_cap THEN 'capped'"""
+        )
+        params["audience_cap"] = policy.cap.count
+        params["audience_cap_since"] = to_ms(now - policy.cap.span)
+    return "CASE\n" + "\n".join(clauses) + "\nEND", params
+
+
+def _said(policy: Policy, status: str) -> str:
+    if policy.channel == "sms" and status == "withdrawn":
+        # Several contacts may share a number: when one of them said no, the number said no.
+        return f"""EXISTS (
+              SELECT 1
+              FROM contacts AS sharing
+              JOIN consents ON consents.contact_id = sharing.id
+              WHERE sharing.phone = contacts.phone
+                AND consents.channel = :audience_channel
+                AND consents.topic = ''
+                AND consents.status = '{status}'
+            )"""
+    return f"""EXISTS (
+              SELECT 1
+              FROM consents
+              WHERE consents.contact_id = contacts.id
+                AND consents.channel = :audience_channel
+                AND consents.topic = ''
+                AND consents.status = '{status}'
+            )"""
+
+
+def counts(store: Store, where: Where, policy: Policy, now: datetime) -> dict[str, int]:
+    """How many of the contacts ``where`` selects would be written to (key ``ok``), and how many not by reason."""
+    reason, params = refusal(policy, now)
+    found = store.rows(
+        f"""
+        SELECT reason, count(*) AS contacts, count(DISTINCT address) AS addresses
+        FROM (
+          SELECT {reason} AS reason, {policy.address} AS address
+          FROM contacts
+          WHERE {where.sql}
+        ) AS judged
+        GROUP BY reason
+        """,
+        {**where.params, **params},
+    )
+    result: dict[str, int] = {"ok": 0}
+    for row in found:
+        if row["reason"] is None:
+            result["ok"] = row["addresses"]
+            if row["contacts"] > row["addresses"]:
+                result["duplicate"] = row["contacts"] - row["addresses"]
+        else:
+            result[row["reason"]] = row["contacts"]
+    return {key: result[key] for key in ("ok", *REASONS) if key in result}
+
+
+def quiet_now(store: Store, where: Where, policy: Policy, now: datetime, default: ZoneInfo) -> int:
+    """How many of those who would be written to have quiet hours now: their messages wait for the end of these."""
+    if policy.quiet is None:
+        return 0
+    reason, params = refusal(policy, now)
+    found = store.rows(
+        f"""
+        SELECT timezone, count(DISTINCT {policy.address}) AS addresses
+        FROM contacts
+        WHERE {where.sql}
+          AND ({reason}) IS NULL
+        GROUP BY timezone
+        """,
+        {**where.params, **params},
+    )
+    addresses: dict[str | None, int] = {row["timezone"]: row["addresses"] for row in found}
+    return sum(addresses[zone] for zone in opening_times(policy.quiet, list(addresses), now, default))
+
+
+def reason_for(store: Store, contact_id: int, policy: Policy, now: datetime) -> str | None:
+    """Why this contact would not be written to now; None when it would."""
+    reason, params = refusal(policy, now)
+    found = store.value(
+        f"SELECT {reason} FROM contacts WHERE contacts.id = :contact_id", {**params, "contact_id": contact_id}
+    )
+    return None if found is None else str(found)
+
+
+def opening_times(
+    quiet: QuietHours, zones: list[str | None], moment: datetime, default: ZoneInfo
+) -> dict[str | None, int]:
+    """For each zone that is quiet at ``moment``, when it opens, in UTC milliseconds."""
+    opening = {}
+    for name in zones:
+        try:
+            where = zone(name) if name else default
+        except UsageError:
+            where = default
+        opens = _opens(quiet, moment, where)
+        if opens > moment:
+            opening[name] = to_ms(opens)
+    return opening
+
+
+def _opens(quiet: QuietHours, moment: datetime, where: ZoneInfo) -> datetime:
+    """The first instant at or after ``moment`` outside the quiet hours in ``where``."""
+    local = moment.astimezone(where).time()
+    if quiet.start < quiet.end:
+        inside = quiet.start <= local < quiet.end
+    else:
+        inside = local >= quiet.start or local < quiet.end
+    return next_time_of_day(moment, quiet.end, where) if inside else moment

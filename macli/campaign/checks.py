@@ -1,0 +1,166 @@
+"""Whether what a definition speaks of is there: templates, segments, channels, attributes, rules."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from macli.actions.contact_changes import Set
+from macli.actions.sending import Send
+from macli.campaign.definition import Campaign, Parsed
+from macli.campaign.problems import BadDefinition, Problem
+from macli.campaign.reader import Mention
+from macli.campaign.steps import Node
+from macli.errors import MacliError, UnknownName
+from macli.model import AttributeType
+from macli.store import Store, attributes
+
+_HINTS = {
+    "template": "macli template list shows them; macli template create makes one",
+    "segment": "macli segment list shows them; macli segment create makes one",
+    "channel": "macli channel list shows them",
+    "category": "macli category list shows them; macli category create makes one",
+    "attribute": "macli attribute list shows them; macli attribute create makes one",
+    "attachment": "put the file beside the campaign file, or name it with --attach",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What the store holds, by casefolded name."""
+
+    templates: Mapping[str, str]
+    """The kinds of the templates."""
+    channels: Mapping[str, str]
+    """The kinds of the channels."""
+    segments: Mapping[str, str]
+    categories: Mapping[str, str]
+    attributes: Mapping[str, AttributeType]
+    """The types of the attributes."""
+    files: frozenset[str]
+    zone: ZoneInfo
+    check_rule: Callable[[str], object]
+    check_event_rule: Callable[[str], object]
+    check_names: Mapping[str, tuple[str, ...]]
+
+
+def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
+    def names(table: str, value: str) -> dict[str, str]:
+        return {row["name"].casefold(): row[value] for row in store.rows(f"SELECT name, {value} FROM {table}")}
+
+    from macli.selection import event_where_of, where_of
+
+    tables = ("templates", "channels", "segments", "categories", "attributes")
+    written = {table: tuple(row["name"] for row in store.rows(f"SELECT name FROM {table}")) for table in tables}
+    return Known(
+        templates=names("templates", "kind"),
+        channels=names("channels", "kind"),
+        segments=names("segments", "kind"),
+        categories=names("categories", "name"),
+        attributes=attributes.types(store),
+        files=frozenset(row["name"] for row in store.rows("SELECT name FROM assets")),
+        check_rule=lambda text: where_of(store, text, now, zone),
+        check_event_rule=lambda text: event_where_of(store, text, now, zone),
+        check_names=written,
+        zone=zone,
+    )
+
+
+def check(store: Store, parsed: Parsed, *, now: datetime, zone: ZoneInfo) -> None:
+    """Raises BadDefinition naming everything the definition speaks of that is not there."""
+    if problems := problems_of(known(store, now, zone), parsed.mentions, parsed.campaign):
+        raise BadDefinition(parsed.places, problems)
+
+
+def problems_of(known: Known, mentions: Iterable[Mention], campaign: Campaign | None) -> list[Problem]:
+    """What is not there; ``campaign`` is None where the definition itself could not be read."""
+    found = [problem for one in mentions for problem in _LOOKUPS.get(one.kind, _nothing)(known, one)]
+    if campaign is not None:
+        for node in campaign.each_step():
+            if isinstance(node.action, Send):
+                found += _send(known, campaign, node, node.action)
+            elif isinstance(node.action, Set):
+                found += _set(known, node, node.action)
+    return found
+
+
+def _nothing(known: Known, mention: Mention) -> Iterable[Problem]:
+    return ()
+
+
+def _named(kind: str, table: str) -> Callable[[Known, Mention], Iterable[Problem]]:
+    def look(known: Known, mention: Mention) -> Iterable[Problem]:
+        if mention.text.casefold() not in getattr(known, table):
+            yield _unknown(kind, mention, known.check_names[table])
+
+    return look
+
+
+def _unknown(kind: str, mention: Mention, names: Iterable[str]) -> Problem:
+    error = UnknownName(kind, mention.text, names, hint=_HINTS[kind])
+    return Problem(path=mention.path, message=error.message, hint=error.hint)
+
+
+def _attribute(known: Known, mention: Mention) -> Iterable[Problem]:
+    name = mention.text.casefold()
+    if name not in known.attributes:
+        yield _unknown("attribute", mention, known.check_names["attributes"])
+    elif mention.path[-1] == "attribute" and known.attributes[name] != "date":
+        message = f"the attribute {name!r} holds a {known.attributes[name]}, and this needs a date"
+        yield Problem(path=mention.path, message=message)
+
+
+def _rule(known: Known, mention: Mention) -> Iterable[Problem]:
+    compile_ = known.check_event_rule if mention.kind == "EventRule" else known.check_rule
+    try:
+        compile_(mention.text)
+    except MacliError as error:
+        yield Problem(path=mention.path, message=error.message, hint=error.hint)
+
+
+def _set(known: Known, node: Node, action: Set) -> Iterable[Problem]:
+    """A value has to be one of its attribute's type."""
+    for name, value in action.values.items():
+        kind = known.attributes.get(name.casefold())
+        if kind is not None and value is not None:
+            try:
+                attributes.read_value(kind, attributes.text_of(value), known.zone)
+            except MacliError as error:
+                path = (*node.path, "set", name)
+                yield Problem(path=path, message=f"{name}: {error.message}", hint=error.hint)
+
+
+def _send(known: Known, campaign: Campaign, node: Node, action: Send) -> Iterable[Problem]:
+    """A template has to be of the kind its channel carries; files have to be there."""
+    name = action.channel or campaign.default_channel
+    kind = known.channels.get(name.casefold())
+    path = (*node.path, "send")
+    if kind is None and action.channel is None and campaign.channel is None:
+        hint = _HINTS["channel"]
+        yield Problem(path=path, message="no channel is named, and none has the name 'email'", hint=hint)
+    for template in dict.fromkeys(action.templates()):
+        written_for = known.templates.get(template.casefold())
+        if kind is not None and written_for not in (kind, None):
+            message = f"the template {template!r} is for {written_for}, and the channel {name!r} carries {kind}"
+            yield Problem(path=path, message=message, hint=f"macli template create NAME {_CONTENT[kind]}")
+    for file in action.attach:
+        if file not in known.files:
+            mention = Mention(kind="File", text=file, path=path)
+            yield _unknown("attachment", mention, known.files)
+
+
+_CONTENT = {
+    "email": "--subject TEXT --html FILE",
+    "sms": "--sms TEXT",
+    "webhook": "--webhook FILE",
+}
+
+_LOOKUPS: Mapping[str, Callable[[Known, Mention], Iterable[Problem]]] = {
+    "TemplateName": _named("template", "templates"),
+    "SegmentName": _named("segment", "segments"),
+    "ChannelName": _named("channel", "channels"),
+    "CategoryName": _named("category", "categories"),
+    "AttributeName": _attribute,
+    "Rule": _rule,
+    "EventRule": _rule,
+}

@@ -1,0 +1,105 @@
+"""Yes and no on a channel."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from macli.clock import to_ms
+from macli.contacts.chosen import changed, choose
+from macli.store import Store, consents
+
+
+def withdraw_where(
+    store: Store,
+    now: datetime,
+    ids: str,
+    params: Mapping[str, Any],
+    channel: str,
+    source: str,
+    *,
+    topic: str = "",
+    evidence: Mapping[str, Any] | None = None,
+) -> int:
+    """The contacts ``ids`` selects said no on the channel; how many had not said so before."""
+    return _say(store, now, ids, params, "withdrawn", channel, topic, source, evidence)
+
+
+def grant_where(
+    store: Store,
+    now: datetime,
+    ids: str,
+    params: Mapping[str, Any],
+    channel: str,
+    source: str,
+    *,
+    topic: str = "",
+    evidence: Mapping[str, Any] | None = None,
+) -> int:
+    """The contacts ``ids`` selects said yes on the channel; how many had not said so before.
+
+    An address suppressed only because its owner had said no is free again.
+    """
+    with store.write():
+        chosen = _say(store, now, ids, params, "granted", channel, topic, source, evidence)
+        store.execute(_FREE.format(column="email" if channel == "email" else "phone"), {"channel": channel})
+    return chosen
+
+
+_FREE = """
+DELETE FROM suppressions
+WHERE channel = :channel
+  AND reason = 'opted_out'
+  AND address IN (SELECT {column} FROM contacts WHERE id IN (SELECT contact_id FROM chosen))
+"""
+
+
+def _say(
+    store: Store,
+    now: datetime,
+    ids: str,
+    params: Mapping[str, Any],
+    status: str,
+    channel: str,
+    topic: str,
+    source: str,
+    evidence: Mapping[str, Any] | None,
+) -> int:
+    consents.check_channel(channel)
+    said = {"channel": channel, "topic": topic, "status": status}
+    with store.write():
+        chosen = choose(
+            store,
+            _UNSAID.format(ids=ids),
+            {**params, **{f"door_{name}": value for name, value in said.items()}},
+        )
+        if chosen:
+            proof = json.dumps(dict(evidence or {}), ensure_ascii=False)
+            store.execute(_SAY, {**said, "source": source, "evidence": proof, "now": to_ms(now)})
+            changed(store, now, f"consent.{status}", {"channel": channel, "topic": topic}, source)
+    return chosen
+
+
+_UNSAID = """
+SELECT id, NULL
+FROM contacts
+WHERE id IN ({ids})
+  AND NOT EXISTS (
+    SELECT 1
+    FROM consents
+    WHERE consents.contact_id = contacts.id
+      AND consents.channel = :door_channel
+      AND consents.topic = :door_topic
+      AND consents.status = :door_status
+  )
+"""
+
+_SAY = """
+INSERT INTO consents (contact_id, channel, topic, status, source, evidence, changed_at)
+SELECT contact_id, :channel, :topic, :status, :source, :evidence, :now
+FROM chosen
+WHERE true
+ON CONFLICT (contact_id, channel, topic) DO UPDATE
+SET status = excluded.status, source = excluded.source, evidence = excluded.evidence,
+  changed_at = excluded.changed_at
+"""

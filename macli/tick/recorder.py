@@ -1,0 +1,286 @@
+"""Marks before the wire and answers behind it, committed together for all connections of a worker.
+
+Ten connections that are each about to send share one commit; the answer to a connection's last
+message and the mark of its next one are in the same commit, so a killed worker leaves at most one
+message in doubt per connection.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from macli.audience import Policy, refusal
+from macli.clock import to_ms
+from macli.events import record
+from macli.model import NewEvent, Outcome, SendState, Verdict
+from macli.store import Row, Store, ledger
+
+_STATES: dict[Verdict, SendState] = {
+    "accepted": "accepted",
+    "delivered": "delivered",
+    "bounced": "bounced",
+    "rejected": "rejected",
+    "failed": "failed",
+    "unknown": "unknown",
+}
+_LONGEST_WORDS = 300
+
+# What must not have changed between a claim and the wire: anyone's no, a suppression, a campaign's state.
+_PULSE = """
+SELECT coalesce((SELECT max(id) FROM events), 0),
+       coalesce((SELECT max(id) FROM suppressions), 0),
+       (SELECT total(updated_at) FROM campaigns)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """How often and how late a transient failure is tried again."""
+
+    attempts: int
+    first: timedelta
+    longest: timedelta
+
+    def due(self, moment: datetime, attempts: int, asked: float | None) -> datetime | None:
+        """When to try again after ``attempts`` tries; None: no more. Doubled each time, with jitter."""
+        if attempts + 1 >= self.attempts:
+            return None
+        span: timedelta = min(self.first * 2 ** min(attempts, 40), self.longest) * random.uniform(0.75, 1.25)  # noqa: S311
+        return moment + max(span, timedelta(seconds=asked or 0))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Claimed:
+    """A claimed send on its way to the wire."""
+
+    row: Row
+    source: ledger.Source
+    policy: Policy
+    wakes: bool
+    """Whether the contact's enrollment waits for this send to settle."""
+
+    @property
+    def send_id(self) -> int:
+        return int(self.row["send_id"])
+
+
+@dataclass(kw_only=True, eq=False)
+class Recorder:
+    """The one writer of a worker's ledger rows while messages are on the wire."""
+
+    store: Store
+    worker_id: int
+    retry: Retry
+    moment: Callable[[], datetime]
+    on_sender_fault: Callable[[Claimed, Outcome], None]
+    on_answer: Callable[[Claimed, Outcome], None]
+    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    failure: BaseException | None = None
+    _marks: list[tuple[Claimed, "asyncio.Future[bool]"]] = field(default_factory=list)
+    _answers: list[tuple[Claimed, Outcome]] = field(default_factory=list)
+    _settled: list[int] = field(default_factory=list)
+    _pulse: tuple[float, ...] | None = None
+    _scheduled: bool = False
+
+    def note_pulse(self) -> None:
+        """Remember the state of the world at a claim; when it changes, each mark looks again."""
+        self._pulse = self._read_pulse()
+
+    def mark(self, claimed: Claimed) -> "asyncio.Future[bool]":
+        """Ask for the mark of a message; the future tells, once it is committed, whether to send it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        self._marks.append((claimed, future))
+        self._schedule(loop)
+        return future
+
+    def answer(self, claimed: Claimed, outcome: Outcome) -> None:
+        """Record what became of a message, with the next commit."""
+        self._answers.append((claimed, outcome))
+        self._schedule(asyncio.get_running_loop())
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            # Not at once: the other connections that are ready in this turn of the loop join in.
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Commit what is pending and let the marked messages go."""
+        self._scheduled = False
+        marks, self._marks = self._marks, []
+        answers, self._answers = self._answers, []
+        if not marks and not answers:
+            return
+        if self.failure is not None:
+            self._give_up(marks, self.failure)
+            return
+        try:
+            # Not flushed to the disk one by one: after a power cut every claim of this worker counts
+            # as unknown (store/workers.py), so a lost mark cannot become a second message.
+            with self.store.write(durable=False):
+                self._record(answers)
+                allowed = self._mark([claimed for claimed, _ in marks])
+                if len(self._settled) >= 500:
+                    self._wake()
+        except BaseException as error:
+            self.failure = error
+            self._give_up(marks, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for claimed, future in marks:
+            if not future.done():
+                future.set_result(claimed.send_id in allowed)
+
+    def close(self) -> None:
+        """Commit the last answers and wake the enrollments that waited for them."""
+        self.flush()
+        if self.failure is None:
+            with self.store.write():
+                self._wake()
+
+    def _give_up(self, marks: list[tuple[Claimed, "asyncio.Future[bool]"]], error: BaseException) -> None:
+        for _, future in marks:
+            if not future.done():
+                future.set_exception(error)
+
+    def _mark(self, claimed: list[Claimed]) -> set[int]:
+        ids = {one.send_id for one in claimed}
+        if claimed and self._read_pulse() != self._pulse:
+            ids -= {one.send_id for one in claimed if self._withdrawn(one)}
+        ledger.mark(self.store, ids, worker_id=self.worker_id, now_ms=to_ms(self.moment()))
+        return ids
+
+    def _withdrawn(self, claimed: Claimed) -> bool:
+        """Whether a claimed message must not leave after all; it is then skipped or put back."""
+        moment = self.moment()
+        reason, params = refusal(claimed.policy, moment, own="sends.id")
+        row = self.store.row(
+            f"""
+            SELECT campaigns.state, sends.state AS send_state, {reason} AS reason
+            FROM sends
+            LEFT JOIN contacts ON contacts.id = sends.contact_id
+            LEFT JOIN campaigns ON campaigns.id = sends.campaign_id
+            WHERE sends.id = :id
+            """,
+            {**params, "id": claimed.send_id},
+        )
+        assert row is not None
+        if row["reason"] is not None:
+            self._settle(claimed, "skipped", reason=row["reason"], code=None, reference=None)
+        elif row["state"] != "active":
+            ledger.put_back(self.store, claimed.send_id, due_ms=to_ms(moment), attempted=False)
+        else:
+            return bool(row["send_state"] != "claimed")
+        return True
+
+    def _record(self, answers: list[tuple[Claimed, Outcome]]) -> None:
+        accepted = []
+        for claimed, outcome in answers:
+            self.on_answer(claimed, outcome)
+            if outcome.verdict == "accepted" and outcome.event is None:
+                accepted.append((_words(outcome), outcome.reference, claimed.send_id))
+                self.counts[claimed.source.campaign_id, "accepted"] += 1
+                if claimed.wakes:
+                    self._settled.append(claimed.send_id)
+            elif outcome.verdict == "retry":
+                self._try_again(claimed, outcome)
+            elif outcome.verdict == "sender_fault":
+                ledger.put_back(
+                    self.store,
+                    claimed.send_id,
+                    due_ms=to_ms(self.moment()),
+                    code=_words(outcome),
+                    attempted=False,
+                )
+                self.on_sender_fault(claimed, outcome)
+            else:
+                self._settle(
+                    claimed,
+                    _STATES[outcome.verdict],
+                    reason=None,
+                    code=_words(outcome),
+                    reference=outcome.reference,
+                )
+                self._record_event(claimed, outcome)
+        if accepted:
+            ledger.accept(self.store, accepted)
+
+    def _try_again(self, claimed: Claimed, outcome: Outcome) -> None:
+        due = self.retry.due(self.moment(), claimed.row["attempts"], outcome.retry_after)
+        if due is None:
+            self._settle(claimed, "failed", reason="gave_up", code=_words(outcome), reference=None)
+        else:
+            ledger.put_back(
+                self.store, claimed.send_id, due_ms=to_ms(due), code=_words(outcome), attempted=True
+            )
+            self.counts[claimed.source.campaign_id, "retry"] += 1
+
+    def _settle(
+        self,
+        claimed: Claimed,
+        state: SendState,
+        *,
+        reason: str | None,
+        code: str | None,
+        reference: str | None,
+    ) -> None:
+        ledger.settle(
+            self.store,
+            claimed.send_id,
+            state,
+            now_ms=to_ms(self.moment()),
+            reason=reason,
+            code=code,
+            reference=reference,
+        )
+        self.counts[claimed.source.campaign_id, state] += 1
+        if claimed.wakes:
+            self._settled.append(claimed.send_id)
+
+    def _record_event(self, claimed: Claimed, outcome: Outcome) -> None:
+        if outcome.event is None:
+            return
+        moment = self.moment()
+        record(
+            self.store,
+            moment,
+            [
+                NewEvent(
+                    contact_id=claimed.row["id"],
+                    name=outcome.event,
+                    at=to_ms(moment),
+                    source="provider",
+                    source_id=f"{outcome.event}:{claimed.send_id}",
+                    properties={"code": outcome.code, "text": outcome.text[:_LONGEST_WORDS]},
+                    send_id=claimed.send_id,
+                    campaign_id=claimed.source.campaign_id,
+                )
+            ],
+        )
+
+    def _wake(self) -> None:
+        if not self._settled:
+            return
+        self.store.execute("CREATE TEMP TABLE IF NOT EXISTS settled (send_id INTEGER PRIMARY KEY)")
+        self.store.execute("DELETE FROM settled")
+        self.store.executemany(
+            "INSERT INTO settled (send_id) VALUES (?) ON CONFLICT DO NOTHING",
+            ((send_id,) for send_id in self._settled),
+        )
+        ledger.wake(self.store, "SELECT send_id FROM settled", to_ms(self.moment()))
+        self._settled.clear()
+
+    def _read_pulse(self) -> tuple[float, ...]:
+        row = self.store.row(_PULSE)
+        assert row is not None
+        return tuple(row)
+
+
+def _words(outcome: Outcome) -> str | None:
+    """The provider's own words, as far as the ledger keeps them."""
+    return f"{outcome.code} {outcome.text}".strip()[:_LONGEST_WORDS] or None

@@ -1,0 +1,116 @@
+"""Messages in doubt: what the provider knows of them, or what a person decides."""
+
+from collections import Counter
+from typing import Literal
+
+from macli.clock import from_ms, to_ms
+from macli.errors import OperationFailed, UsageError
+from macli.events import record
+from macli.model import NewEvent, Outcome, SendState
+from macli.providers.base import Enquiry, Provider
+from macli.store import Row, ledger, messages
+from macli.tick.compose import load_provider, message_token
+from macli.tick.engine import Engine
+
+Decision = Literal["accepted", "failed", "resend"]
+DECISIONS: tuple[Decision, ...] = ("accepted", "failed", "resend")
+
+
+def ask_providers(engine: Engine, rows: list[Row]) -> Counter[str]:
+    """Ask each message's provider what became of it; counts by answer, ``unknown`` where it cannot say."""
+    answers: Counter[str] = Counter()
+    token = message_token(engine.store)
+    loaded: dict[int, Provider] = {}
+    for row in rows:
+        if row["provider_id"] not in loaded:
+            loaded[row["provider_id"]] = _load(engine, row["provider_id"])
+        provider = loaded[row["provider_id"]]
+        outcome = None
+        if provider.looks_up:
+            outcome = provider.lookup(
+                Enquiry(
+                    send_id=row["id"],
+                    key=f"{row['id']}.{token}",
+                    to=row["address"],
+                    since=from_ms(row["since_at"]),
+                    reference=row["reference"],
+                )
+            )
+        if outcome is None or outcome.verdict in ("unknown", "retry", "sender_fault"):
+            answers["unknown"] += 1
+            continue
+        settle(engine, row, outcome)
+        answers[outcome.verdict] += 1
+    return answers
+
+
+def settle(engine: Engine, row: Row, outcome: Outcome) -> None:
+    """Record what a provider said of a message later than at once."""
+    state: SendState = outcome.verdict  # type: ignore[assignment]  # the caller has sorted out the others
+    now_ms = to_ms(engine.moment())
+    with engine.store.write():
+        changed = ledger.settle(
+            engine.store,
+            row["id"],
+            state,
+            now_ms=now_ms,
+            reason=None,
+            code=f"{outcome.code} {outcome.text}".strip() or None,
+            reference=outcome.reference,
+        )
+        if not changed:
+            return
+        ledger.wake(engine.store, str(int(row["id"])), now_ms)
+        if outcome.event is not None:
+            event = NewEvent(
+                contact_id=row["contact_id"],
+                name=outcome.event,
+                at=now_ms,
+                source="provider",
+                source_id=f"{outcome.event}:{row['id']}",
+                properties={"code": outcome.code, "text": outcome.text},
+                send_id=row["id"],
+                campaign_id=row["campaign_id"],
+            )
+            record(engine.store, engine.moment(), [event])
+
+
+def decide(engine: Engine, rows: list[Row], decision: Decision) -> int:
+    """Settle messages in doubt by a person's word: they arrived, they did not, or send them again."""
+    now_ms = to_ms(engine.now)
+    changed = 0
+    with engine.store.write():
+        for row in rows:
+            if decision == "resend":
+                changed += engine.store.execute(
+                    """
+                    UPDATE sends
+                    SET state = 'planned', due_at = :now, worker_id = NULL, left_at = NULL, settled_at = NULL,
+                        reason = NULL
+                    WHERE id = :id
+                      AND state = 'unknown'
+                    """,
+                    {"id": row["id"], "now": now_ms},
+                )
+                continue
+            changed += ledger.settle(
+                engine.store, row["id"], decision, now_ms=now_ms, reason="decided", code=None, reference=None
+            )
+            ledger.wake(engine.store, str(int(row["id"])), now_ms)
+    return changed
+
+
+def in_doubt(engine: Engine, *, campaign_id: int | None, send_id: int | None) -> list[Row]:
+    """The messages to resolve. Raises UsageError where the one named is not in doubt."""
+    rows = messages.unknown(engine.store, campaign_id=campaign_id, send_id=send_id)
+    if send_id is not None and not rows:
+        state = messages.get(engine.store, send_id)["state"]
+        raise UsageError(f"message {send_id} is {state}, not unknown", hint="macli message list --state unknown")
+    return rows
+
+
+def _load(engine: Engine, provider_id: int | None) -> Provider:
+    row = engine.store.row("SELECT * FROM providers WHERE id = :id", {"id": provider_id})
+    if row is None:
+        raise OperationFailed("the message's provider is no longer known", hint="macli message resolve ID --as failed")
+    return load_provider(engine, row)
