@@ -1,0 +1,127 @@
+"""Attributes and fields of a contact."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from macli.errors import UsageError, did_you_mean
+from macli.rules.asked import Asked, Name
+from macli.rules.comparisons import IsSet, Test, Texted, condition
+from macli.rules.readers import reads
+from macli.rules.sql import Build, Condition
+from macli.rules.subjects import CoreDate, CoreText, Member, Subject
+from macli.rules.tree import Leaf, Not, Rule
+from macli.rules.values import name_text
+from macli.rules.vocabulary import CORE, CORE_DATES
+
+TITLE = "Attributes and fields"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute(Leaf):
+    """What is known of a contact: an attribute, or one of the fields `email`, `phone`, `external_id`,
+    `timezone`, `locale`, `state`, `source`, `added`, `updated`.
+
+    Text is compared without regard to case, in any script. A contact that has no value, or one of
+    another type, does not fit; its opposite fits. A bare word is text, a number or a date as the
+    attribute holds them; text of several words stands in quotes. In a pattern `*` is any text and `?`
+    one character.
+
+    - `country = Canada`
+    - `country != "New Zealand"`
+    - `country in (Canada, "United States")`
+    - `plan not in (free, trial)`
+    - `orders >= 3`
+    - `total between 10 and 99.50`
+    - `vip = true`
+    - `company contains "holding"`
+    - `email ends with "@example.com"`
+    - `postcode matches "K1* ?A?"`
+    - `first_name is set`
+    - `last_name is not set`
+    """
+
+    name: str
+    test: Test
+    at: int = field(default=0, compare=False)
+
+    @property
+    def share(self) -> float:  # type: ignore[override]
+        return self.test.share
+
+    def __str__(self) -> str:
+        return f"{name_text(self.name)} {self.test}"
+
+    def opposite(self) -> str:
+        return opposite_of(self.name, self.test)
+
+    def leads(self, build: Build) -> bool:
+        if isinstance(self.test, IsSet | Texted):
+            return False
+        return self.name in ("email", "external_id") or self.name in build.vocabulary.indexed
+
+    def condition(self, build: Build, reach: float) -> Condition:
+        return condition(subject_of(self.name, self.at, build), self.test, self.at, build)
+
+
+def opposite_of(name: str, test: Test) -> str:
+    """The opposite of a test of a named value, as a rule writes it."""
+    word = getattr(test, "opposite", None)
+    return f"{name_text(name)} {word()}" if word is not None else f"not {name_text(name)} {test}"
+
+
+def subject_of(name: str, at: int, build: Build) -> Subject:
+    """The field or attribute of that name. Raises RuleError with the nearest one there is."""
+    from macli.address import attribute_name
+
+    key = name.casefold()
+    if key in CORE_DATES:
+        return CoreDate(name=key)
+    if key in CORE:
+        return CoreText(name=key)
+    known = build.vocabulary.attributes
+    if key not in known:
+        try:
+            key = attribute_name(name)
+        except UsageError as error:
+            raise build.error(error.message, at, hint=error.hint) from None
+    if key not in known:
+        raise build.error(
+            f"no attribute named {name!r}{did_you_mean(name, (*known, *CORE))}",
+            at,
+            hint="macli attribute list shows them; an import or macli attribute create makes them",
+        )
+    return Member(
+        name=key,
+        type=known[key],
+        json="contacts.attributes",
+        folded_json="contacts.folded",
+        dialect=build.dialect,
+        indexed=key in build.vocabulary.indexed,
+    )
+
+
+@reads("attribute")
+def attribute(name: Name, asked: Asked) -> Rule:
+    leaf = Attribute(name=name.text.casefold(), test=asked.test, at=name.at)
+    return Not(leaf) if asked.negated else leaf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everyone(Leaf):
+    """Every contact.
+
+    - `everyone`
+    """
+
+    share: ClassVar[float] = 1.0
+
+    def __str__(self) -> str:
+        return "everyone"
+
+    def condition(self, build: Build, reach: float) -> Condition:
+        return Condition(sql="TRUE")
+
+
+@reads("everyone")
+def everyone() -> Rule:
+    return Everyone()

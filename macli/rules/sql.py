@@ -1,0 +1,201 @@
+"""From a rule's tree to one SQL condition on ``contacts``, every literal a bound parameter.
+
+The shape of a predicate on another table decides its cost. Measured on a million contacts and ten
+million events: alone, ``opened email within 30 days`` takes 100 ms as ``id IN (SELECT …)`` and 340
+as EXISTS; beside conditions that leave few contacts, 117 and 60; ``at least 3 times`` takes 33 ms
+grouped and 560 counted per contact. Reading the attributes of every contact takes 300. So the tree
+is walked with ``reach``, the share of contacts likely to be left when a predicate is asked: above
+``WIDE`` it selects its set, below it looks at each contact; and where no index leads to the few
+contacts that a conjunction selects, its most selective set does.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from macli.clock import to_ms
+from macli.dialect import Dialect
+from macli.errors import did_you_mean
+from macli.rules.errors import RuleError
+from macli.rules.tree import And, Leaf, Not, Or, Rule, depth, leaves
+from macli.rules.vocabulary import KnownCampaign, KnownSegment, Vocabulary
+
+WIDE = 0.35
+NARROW = 0.001
+MOST_PREDICATES = 400
+MOST_PARAMS = 20_000
+DEEPEST = 16
+"""SQLite's parser ends at about 100 open brackets and words; a rule this deep stays far below."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """A condition in SQL; where ``value`` is given, it is NULL for the contacts for whom that is NULL."""
+
+    sql: str
+    value: str | None = None
+
+
+class Build:
+    """One rule being turned into SQL: its words, its clock, and the parameters so far."""
+
+    def __init__(
+        self,
+        text: str,
+        vocabulary: Vocabulary,
+        *,
+        now: datetime,
+        zone: ZoneInfo,
+        dialect: Dialect,
+        prefix: str,
+        stored: bool = False,
+        within: KnownSegment | None = None,
+    ) -> None:
+        self.text = text
+        self.vocabulary = vocabulary
+        self.now = now
+        self.now_ms = to_ms(now)
+        self.zone = zone
+        self.dialect = dialect
+        self.stored = stored
+        self.params: dict[str, Any] = {}
+        self.timely = False
+        self.reads: set[str] = set()
+        self._prefix = prefix
+        self._path: tuple[KnownSegment, ...] = () if within is None else (within,)
+        self._predicates = 0
+        self._level = 0
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(self.zone).date()
+
+    def bind(self, value: Any) -> str:
+        """A new parameter holding the value; its placeholder."""
+        if len(self.params) >= MOST_PARAMS:
+            raise RuleError(f"more than {MOST_PARAMS:,} values in one rule", self.text, 0)
+        name = f"{self._prefix}{len(self.params) + 1}"
+        self.params[name] = value
+        return f":{name}"
+
+    def bind_all(self, values: Iterable[Any]) -> str:
+        return f"({', '.join(self.bind(value) for value in values)})"
+
+    def error(self, what: str, at: int, *, hint: str | None = None) -> RuleError:
+        if self._path:
+            what = f"in the segment {self._path[-1].name!r}: {what}"
+        return RuleError(what, self.text, at, hint=hint)
+
+    def campaign(self, name: str, at: int) -> KnownCampaign:
+        """The campaign of that name. Raises RuleError."""
+        found = self.vocabulary.campaigns.get(name.strip().casefold())
+        if found is None:
+            names = (campaign.name for campaign in self.vocabulary.campaigns.values())
+            raise self.error(f"no campaign named {name!r}{did_you_mean(name, names)}", at, hint="macli campaign list")
+        return found
+
+    def segment(self, name: str, at: int) -> KnownSegment:
+        """The segment of that name, unless the rule is already inside it. Raises RuleError."""
+        found = self.vocabulary.segments.get(name.strip().casefold())
+        if found is None:
+            names = (segment.name for segment in self.vocabulary.segments.values())
+            raise self.error(f"no segment named {name!r}{did_you_mean(name, names)}", at, hint="macli segment list")
+        if found in self._path:
+            circle = (*self._path[self._path.index(found) :], found)
+            raise self.error(
+                f"segments in a circle: {' → '.join(segment.name for segment in circle)}",
+                at,
+                hint="one of them must not ask for the next",
+            )
+        return found
+
+    def inline(self, segment: KnownSegment, rule_text: str, rule: Rule, reach: float) -> str:
+        """The SQL of a segment's own rule inside this one."""
+        before = self.text, self._path
+        self.text, self._path = rule_text, (*self._path, segment)
+        sql = self.render(rule, reach)
+        self.text, self._path = before
+        return sql
+
+    def render(self, rule: Rule, reach: float = 1.0) -> str:
+        """The rule as SQL that is true or false, never NULL."""
+        outer, self._level = self._level, self._level + depth(rule) + 1
+        if self._level > DEEPEST:
+            raise self.error(f"segments and brackets nested more than {DEEPEST} deep", 0)
+        self._predicates += sum(1 for _ in leaves(rule))
+        if self._predicates > MOST_PREDICATES:
+            raise self.error(f"more than {MOST_PREDICATES} conditions in one rule", 0)
+        sql = self._render(rule, False, reach)
+        self._level = outer
+        return sql
+
+    def _render(self, rule: Rule, negated: bool, reach: float) -> str:
+        if isinstance(rule, Not):
+            return self._render(rule.child, not negated, reach)
+        if isinstance(rule, Leaf):
+            return self._leaf(rule, negated, reach)
+        if isinstance(rule, And) is not negated:
+            return self._all(rule, negated, reach)
+        parts = [self._render(child, negated, reach) for child in _flat(rule, type(rule))]
+        return f"({' OR '.join(parts)})"
+
+    def _all(self, rule: And | Or, negated: bool, reach: float) -> str:
+        children = _flat(rule, type(rule))
+        own = [child for child in children if not _looks_elsewhere(child)]
+        others = sorted(
+            (child for child in children if _looks_elsewhere(child)), key=lambda child: share(child, negated)
+        )
+        led = reach
+        for child in own:
+            if not negated and isinstance(child, Leaf) and child.leads(self):
+                led *= child.share
+        parts = []
+        if led > WIDE and others and isinstance(others[0], Leaf) and not negated and share(others[0]) <= WIDE:
+            parts.append(self._render(others[0], negated, led))
+            reach *= share(others.pop(0))
+        for child in own:
+            parts.append(self._render(child, negated, reach))
+            reach *= share(child, negated)
+        for child in others:
+            parts.append(self._render(child, negated, reach))
+            reach *= share(child, negated)
+        return f"({' AND '.join(parts)})"
+
+    def _leaf(self, leaf: Leaf, negated: bool, reach: float) -> str:
+        condition = leaf.condition(self, reach)
+        if negated:
+            known = condition.sql if condition.value is None else f"coalesce({condition.sql}, FALSE)"
+            return f"NOT {known}"
+        if condition.value is None:
+            return condition.sql
+        return f"({condition.sql} AND {condition.value} IS NOT NULL)"
+
+
+def share(rule: Rule, negated: bool = False) -> float:
+    """A guess at the share of all contacts that the rule selects."""
+    if isinstance(rule, Not):
+        return share(rule.child, not negated)
+    if isinstance(rule, Leaf):
+        return 1 - rule.share if negated else rule.share
+    both, none = 1.0, 1.0
+    for child in rule.children:
+        guess = share(child, negated)
+        both *= guess
+        none *= 1 - guess
+    return both if isinstance(rule, And) is not negated else 1 - none
+
+
+def _looks_elsewhere(rule: Rule) -> bool:
+    return any(leaf.looks_elsewhere for leaf in leaves(rule))
+
+
+def _flat(rule: And | Or, kind: type) -> list[Rule]:
+    found: list[Rule] = []
+    for child in rule.children:
+        if isinstance(child, And | Or) and isinstance(child, kind):
+            found.extend(_flat(child, kind))
+        else:
+            found.append(child)
+    return found

@@ -1,0 +1,107 @@
+"""A rule as a tree: and, or, not, and the predicates at its leaves; and how each is written."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from macli.rules.sql import Build, Condition
+
+
+class Leaf(ABC):
+    """A predicate: true or false of every contact, never unknown."""
+
+    looks_elsewhere: ClassVar[bool] = False
+    """Whether it reads other tables than contacts, so that the shape of its SQL matters."""
+
+    share: ClassVar[float] = 0.5
+    """A guess at how many of all contacts it selects; decides only how fast the SQL is."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The predicate as a rule writes it."""
+
+    def opposite(self) -> str:
+        """``not`` of it as a rule writes it."""
+        return f"not {self}"
+
+    def leads(self, build: "Build") -> bool:
+        """Whether an index on contacts leads to those it selects."""
+        return False
+
+    @abstractmethod
+    def condition(self, build: "Build", reach: float) -> "Condition":
+        """Its SQL; ``reach`` is the share of all contacts it is likely to be asked about."""
+
+
+@dataclass(frozen=True)
+class Not:
+    child: "Rule"
+
+    def __str__(self) -> str:
+        return self.child.opposite() if isinstance(self.child, Leaf) else f"not ({self.child})"
+
+
+@dataclass(frozen=True)
+class And:
+    children: tuple["Rule", ...]
+
+    def __str__(self) -> str:
+        return " and ".join(f"({child})" if isinstance(child, And | Or) else str(child) for child in self.children)
+
+
+@dataclass(frozen=True)
+class Or:
+    children: tuple["Rule", ...]
+
+    def __str__(self) -> str:
+        return " or ".join(f"({child})" if isinstance(child, Or) else str(child) for child in self.children)
+
+
+Rule = And | Or | Not | Leaf
+
+
+def negate(rule: Rule) -> Rule:
+    """The rule's opposite; twice not is nothing."""
+    return rule.child if isinstance(rule, Not) else Not(rule)
+
+
+def leaves(rule: Rule) -> Iterator[Leaf]:
+    """Every predicate of the rule, from left to right."""
+    if isinstance(rule, Leaf):
+        yield rule
+    elif isinstance(rule, Not):
+        yield from leaves(rule.child)
+    else:
+        for child in rule.children:
+            yield from leaves(child)
+
+
+def depth(rule: Rule) -> int:
+    """How deep and, or and not are nested in one another."""
+    deepest, stack = 0, [(rule, 0)]
+    while stack:
+        node, level = stack.pop()
+        deepest = max(deepest, level)
+        if isinstance(node, Not):
+            stack.append((node.child, level))
+        elif isinstance(node, And | Or):
+            stack.extend((child, level + 1) for child in node.children)
+    return deepest
+
+
+def outline(rule: Rule, indent: str = "") -> Iterator[str]:
+    """The rule as an indented tree, a line each."""
+    if isinstance(rule, Leaf) or (isinstance(rule, Not) and isinstance(rule.child, Leaf)):
+        yield f"{indent}{rule}"
+        return
+    group = rule.child if isinstance(rule, Not) else rule
+    assert isinstance(group, And | Or)
+    if isinstance(rule, Not):
+        word = "none of" if isinstance(group, Or) else "not all of"
+    else:
+        word = "any of" if isinstance(group, Or) else "all of"
+    yield f"{indent}{word}"
+    for child in group.children:
+        yield from outline(child, f"{indent}  ")

@@ -1,0 +1,125 @@
+"""From a rule's text, or a segment's name, to a condition on contacts, by the names the store has."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from macli import rules
+from macli.errors import UnknownName, UsageError
+from macli.model import Where
+from macli.rules import KnownCampaign, KnownSegment, Vocabulary
+from macli.store import Store
+from macli.store import vocabulary as words
+
+
+def vocabulary(store: Store) -> Vocabulary:
+    """Every name a rule may use now."""
+    found = words.load(store)
+    return Vocabulary(
+        attributes=found.attributes,
+        indexed=found.indexed,
+        segments={
+            row["name_key"]: KnownSegment(id=row["id"], name=row["name"], rule=row["rule"]) for row in found.segments
+        },
+        campaigns={row["name_key"]: KnownCampaign(id=row["id"], name=row["name"]) for row in found.campaigns},
+        normalise_tags=found.normalise_tags,
+    )
+
+
+def where_of(
+    store: Store,
+    text: str,
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    prefix: str = "r",
+    removed: bool = False,
+    narrow: bool = False,
+    stored: bool = False,
+) -> Where:
+    """A rule as a condition on contacts; removed ones are left out unless ``removed``. Raises RuleError.
+
+    ``narrow`` where few contacts, chosen by other means, will be asked; ``stored`` for a rule that
+    was accepted before (see rules.compile).
+    """
+    found = rules.compile(
+        text,
+        vocabulary(store),
+        now=now,
+        zone=zone,
+        dialect=store.dialect,
+        prefix=prefix,
+        narrow=narrow,
+        stored=stored,
+    )
+    return found if removed else _present(found)
+
+
+def segment_where(
+    store: Store,
+    segment: int | str,
+    now: datetime,
+    zone: ZoneInfo,
+    prefix: str = "r",
+    *,
+    narrow: bool = False,
+) -> Where:
+    """The contacts of a segment, by its id or name, as a condition. Raises UnknownName, RuleError."""
+    known = vocabulary(store)
+    found = find_segment(known, segment)
+    if found.rule is None:
+        text = f"in segment {rules.quote(found.name)}"
+        return _present(rules.compile(text, known, now=now, zone=zone, prefix=prefix, narrow=narrow))
+    return _present(
+        rules.compile(
+            found.rule,
+            known,
+            now=now,
+            zone=zone,
+            dialect=store.dialect,
+            prefix=prefix,
+            narrow=narrow,
+            stored=True,
+            within=found,
+        )
+    )
+
+
+def find_segment(known: Vocabulary, segment: int | str) -> KnownSegment:
+    """The segment of that id or name. Raises UnknownName."""
+    if isinstance(segment, str):
+        found = known.segments.get(segment.strip().casefold())
+    else:
+        found = next((each for each in known.segments.values() if each.id == segment), None)
+    if found is None:
+        names = (each.name for each in known.segments.values())
+        raise UnknownName("segment", str(segment), names, hint="macli segment list")
+    return found
+
+
+def event_where_of(store: Store, text: str, now: datetime, zone: ZoneInfo, *, prefix: str = "e") -> Where:
+    """Tests of an event's properties (``total > 100 and currency = EUR``) as a condition on events."""
+    return rules.compile_conditions(text, vocabulary(store), now=now, zone=zone, dialect=store.dialect, prefix=prefix)
+
+
+def check(store: Store, text: str, now: datetime, zone: ZoneInfo, *, segment: KnownSegment | None = None) -> None:
+    """Raise RuleError where the rule is not one that can be stored, as that segment's own if one is named."""
+    rules.compile(text, vocabulary(store), now=now, zone=zone, dialect=store.dialect, within=segment)
+
+
+def _present(where: Where) -> Where:
+    return Where(
+        sql=f"(contacts.removed_at IS NULL AND {where.sql})",
+        params=where.params,
+        timely=where.timely,
+        reads=where.reads,
+    )
+
+
+def named_where(store: Store, name: str | None, rule: str | None, now: datetime, zone: ZoneInfo) -> Where:
+    """The condition of a segment or of a rule, whichever is given. Raises UsageError for none or both."""
+    if (name is None) == (rule is None):
+        raise UsageError("name a segment, or give a rule", hint="macli segment preview --rule 'orders >= 3'")
+    if rule is not None:
+        return where_of(store, rule, now, zone)
+    assert name is not None
+    return segment_where(store, name, now, zone)
