@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from macli.actions import Action
+from macli.actions.waiting import Wait
 from macli.campaign import checks
 from macli.campaign.definition import Campaign, Parsed, parse
 from macli.campaign.loading import load
@@ -148,10 +150,35 @@ def _move_all(store: Store, now: datetime, campaign_id: int, number: int) -> dic
         {"campaign": campaign_id, "number": number},
     )
     for row in inside:
-        keys = places_after(load(store, campaign_id, row["version"]).campaign, new)
-        moved = campaign_states.move_inside(store, now, campaign_id, old=row["version"], new=number, keys=keys)
+        old = load(store, campaign_id, row["version"]).campaign
+        moved = campaign_states.move_inside(
+            store,
+            now,
+            campaign_id,
+            old=row["version"],
+            new=number,
+            keys=places_after(old, new),
+            sooner=_sooner(old, new),
+        )
         total = {what: total.get(what, 0) + count for what, count in moved.items()}
     return total
+
+
+def _sooner(old: Campaign, new: Campaign) -> set[str]:
+    """The steps that may let contacts go sooner than they did: all that differ, but for longer waits."""
+    before = {node.key: node.action for node in old.each_step()}
+    found = set()
+    for node in new.each_step():
+        was, now = before.get(node.key, node.action), node.action
+        if was != now and not _waits_longer(was, now):
+            found.add(node.key)
+    return found
+
+
+def _waits_longer(was: Action, now: Action) -> bool:
+    if not (isinstance(was, Wait) and isinstance(now, Wait)) or was.duration is None or now.duration is None:
+        return False
+    return now.duration > was.duration
 
 
 def places_after(old: Campaign, new: Campaign) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from macli.campaign.starts import starts_of
 from macli.store import Store, campaigns
 from macli.store.connection import Row
 
-_OVER = ("finished", "cancelled")
+_TO_COME = ("draft", "scheduled")
 
 
 def shown(store: Store, row: Row, *, setting: Callable[[str], Any], now: datetime, zone: ZoneInfo) -> dict[str, Any]:
@@ -39,12 +39,11 @@ def shown(store: Store, row: Row, *, setting: Callable[[str], Any], now: datetim
         "activated_at": row["activated_at"],
         "finished_at": row["finished_at"],
     }
-    if row["state"] not in _OVER:
+    if row["state"] in _TO_COME:
+        found = findings(store, row, campaign, setting=setting, now=now, zone=zone)
         facts["starts"] = _starts(store, campaign, now, zone)
         facts["start_at"] = row["start_at"]
-        facts["notes"] = [
-            f"{one.level}: {one.text}" for one in findings(store, row, campaign, setting=setting, now=now, zone=zone)
-        ]
+        facts["notes"] = [f"{one.level}: {one.text}" for one in found]
     return {name: value for name, value in facts.items() if value not in (None, [], {})}
 
 

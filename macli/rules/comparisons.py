@@ -155,8 +155,7 @@ def _number(subject: Member, test: Test, build: Build) -> Condition:
         if test.when.word != "between":
             raise build.error(f"{subject.name} holds numbers, not dates", test.when.at)
         low, high = (build.bind(_as_number(subject, literal, build)) for literal in test.when.points)
-        sql = f"{value} >= {low} AND {value} <= {high}"
-        sql = f"({sql})"
+        sql = f"({value} >= {low} AND {value} <= {high})"
     return subject.typed(sql, "number")
 
 

@@ -141,6 +141,9 @@ def retype(store: Store, now_ms: int, name: str, kind: AttributeType, zone: Zone
                     {"member": member, "old": old, "now": now_ms},
                 )
         store.execute("UPDATE attributes SET type = :type WHERE name = :name", {"type": kind, "name": name})
+        if store.value("SELECT indexed FROM attributes WHERE name = :name", {"name": name}):
+            unindex(store, name)
+            index(store, name)
     return changed
 
 
@@ -153,6 +156,7 @@ def remove(store: Store, now_ms: int, name: str) -> int:
     """Forget the attribute and its value on every contact; how many contacts had it."""
     name = get(store, name)["name"]
     with store.write():
+        unindex(store, name)
         store.execute("DELETE FROM attributes WHERE name = :name", {"name": name})
         return store.execute(
             f"""

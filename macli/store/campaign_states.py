@@ -1,6 +1,6 @@
 """The states of campaigns: every move is one guarded statement that says no to an impossible one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -147,12 +147,20 @@ def look_at_all_again(store: Store, campaign_id: int) -> None:
 
 
 def move_inside(
-    store: Store, now: datetime, campaign_id: int, *, old: int, new: int, keys: Mapping[str, str | None]
+    store: Store,
+    now: datetime,
+    campaign_id: int,
+    *,
+    old: int,
+    new: int,
+    keys: Mapping[str, str | None],
+    sooner: Collection[str] = (),
 ) -> dict[str, int]:
     """Move the contacts inside version ``old`` to ``new``: from each step to the step ``keys`` names.
 
     None ends their way. Whose message is on its way from a step that is there no more stays on the old
-    version till then. How many stayed at their step (``same``), went to another one (``other``), ended.
+    version till then. Steps in ``sooner`` may let go sooner than they did: who waits there is looked at again.
+    How many stayed at their step (``same``), went to another one (``other``), ended.
     """
     found = {"same": 0, "other": 0, "ended": 0}
     with store.write():
@@ -164,6 +172,7 @@ def move_inside(
                 "key": key,
                 "target": target,
                 "now": to_ms(now),
+                "sooner": int(key in sooner),
             }
             if key == target:
                 found["same"] += store.execute(_MOVE_SAME, params)
@@ -182,10 +191,9 @@ WHERE campaign_id = :campaign
   AND step_id = (SELECT id FROM steps WHERE campaign_id = :campaign AND key = :key)
 """
 
-# Looked at again now: the step may wait for another time than it did.
 _MOVE_SAME = f"""
 UPDATE enrollments
-SET version = :new, due_at = CASE WHEN due_at > :now THEN :now ELSE due_at END
+SET version = :new, due_at = CASE WHEN :sooner = 1 AND due_at > :now THEN :now ELSE due_at END
 {_AT_STEP}
 """
 

@@ -120,6 +120,8 @@ def open_store(path: Path, *, create: bool = False) -> Store:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.DatabaseError as error:
         connection.close()
+        if error.sqlite_errorname != "SQLITE_NOTADB":
+            raise
         raise OperationFailed(f"{path} is no macli store: {error}") from None
     if version > len(migrations.NAMES):
         connection.close()

@@ -52,9 +52,7 @@ def spend(store: Store, provider: Row, count: int, now_ms: int) -> None:
     if limits.warm_up is not None:
         rates.begin(store, provider["id"], now_ms)
     for rate in _general(store, provider, limits, now_ms):
-        rates.spend(
-            store, provider["id"], domain="", span=rate.span, span_ms=rate.span_ms, count=count, now_ms=now_ms
-        )
+        rates.spend(store, provider["id"], domain="", span=rate.span, span_ms=rate.span_ms, count=count, now_ms=now_ms)
     for rate in _by_domain(limits):
         to_domain = store.value(
             f"""

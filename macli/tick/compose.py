@@ -96,7 +96,7 @@ class _Variant:
             version,
             name=template["name"],
             kind=template["kind"],
-            now=engine.now,
+            now=engine.now.astimezone(engine.zone),
             campaign={"name": composer.campaign.name, "category": composer.campaign.category or ""},
             sender={
                 "name": sender.name or "",
@@ -113,13 +113,14 @@ class _Variant:
                     hint="macli settings set sender.email news@example.com",
                 )
             marketing = composer.purpose == "campaign"
-            self._mailto = engine.setting("unsubscribe.mailto") or sender.reply_to or sender.email
+            if marketing:
+                self._mailto = engine.setting("unsubscribe.mailto") or sender.reply_to or sender.email
             self._builder = content.MailBuilder(
                 sender=sender.email,
                 sender_name=sender.name,
                 reply_to=sender.reply_to,
                 list_id=composer.campaign.name if marketing else None,
-                unsubscribe_mailto=self._mailto if marketing else None,
+                unsubscribe_mailto=self._mailto or None,
                 attachments=content.attachments_of(
                     assets.named(store, json.loads(version["attachments"]), composer.action.attach)
                 ),
@@ -129,7 +130,8 @@ class _Variant:
         values = content.values_of(row)
         key = f"{row['send_id']}.{self._token}"
         if self._kind == "email":
-            rendered = self._renderer.render(values, unsubscribe_url=content.mailto_of(self._mailto, key))
+            unsubscribe = content.mailto_of(self._mailto, key) if self._mailto else ""
+            rendered = self._renderer.render(values, unsubscribe_url=unsubscribe)
             try:
                 data = self._builder.build(
                     key=key,
@@ -146,7 +148,7 @@ class _Variant:
                 send_id=row["send_id"],
                 key=key,
                 sender=self._builder.return_path,
-                to=row["address"],
+                to=content.wire_address(row["address"]),
                 data=data,
             )
         rendered = self._renderer.render(values)

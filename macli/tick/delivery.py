@@ -38,6 +38,8 @@ class Delivery:
     refill: Refill
     compose: Compose
     stopping: Callable[[], bool]
+    held: Callable[[Claimed], bool]
+    """Whether a claimed send may not leave any more, because its campaign was paused for a fault."""
     batch: int = 200
     refusal: Outcome | None = None
     """Why the provider itself would not talk to us, where that ended the delivery."""
@@ -87,7 +89,11 @@ class Delivery:
         self._alive -= 1
 
     def next_claimed(self) -> Claimed | None:
-        return self._queue.popleft() if self._more() else None
+        while self._more():
+            claimed = self._queue.popleft()
+            if not self.held(claimed):
+                return claimed  # one that is held goes back to the plan when the worker lets go of its claims
+        return None
 
     def put_back(self, claimed: Claimed) -> None:
         self._queue.appendleft(claimed)

@@ -145,6 +145,7 @@ class _Run:
                 claimed.row, self.engine.moment().replace(microsecond=0)
             ),
             stopping=self._stopping,
+            held=lambda claimed: claimed.source.campaign_id in self.result.paused,
         )
 
     def _sources(self) -> list[ledger.Source]:

@@ -18,7 +18,7 @@ from macli.events import record
 from macli.model import NewEvent, Outcome, SendState, Verdict
 from macli.store import Row, Store, ledger
 
-_STATES: dict[Verdict, SendState] = {
+STATES: dict[Verdict, SendState] = {
     "accepted": "accepted",
     "delivered": "delivered",
     "bounced": "bounced",
@@ -26,6 +26,8 @@ _STATES: dict[Verdict, SendState] = {
     "failed": "failed",
     "unknown": "unknown",
 }
+"""What a verdict makes of a send; the other verdicts leave it to be tried again."""
+
 _LONGEST_WORDS = 300
 
 # What must not have changed between a claim and the wire: anyone's no, a suppression, a campaign's state.
@@ -201,7 +203,7 @@ class Recorder:
             else:
                 self._settle(
                     claimed,
-                    _STATES[outcome.verdict],
+                    STATES[outcome.verdict],
                     reason=None,
                     code=_words(outcome),
                     reference=outcome.reference,
@@ -215,9 +217,7 @@ class Recorder:
         if due is None:
             self._settle(claimed, "failed", reason="gave_up", code=_words(outcome), reference=None)
         else:
-            ledger.put_back(
-                self.store, claimed.send_id, due_ms=to_ms(due), code=_words(outcome), attempted=True
-            )
+            ledger.put_back(self.store, claimed.send_id, due_ms=to_ms(due), code=_words(outcome), attempted=True)
             self.counts[claimed.source.campaign_id, "retry"] += 1
 
     def _settle(

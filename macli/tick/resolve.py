@@ -6,11 +6,12 @@ from typing import Literal
 from macli.clock import from_ms, to_ms
 from macli.errors import OperationFailed, UsageError
 from macli.events import record
-from macli.model import NewEvent, Outcome, SendState
+from macli.model import NewEvent, Outcome
 from macli.providers.base import Enquiry, Provider
 from macli.store import Row, ledger, messages
 from macli.tick.compose import load_provider, message_token
 from macli.tick.engine import Engine
+from macli.tick.recorder import STATES
 
 Decision = Literal["accepted", "failed", "resend"]
 DECISIONS: tuple[Decision, ...] = ("accepted", "failed", "resend")
@@ -46,7 +47,7 @@ def ask_providers(engine: Engine, rows: list[Row]) -> Counter[str]:
 
 def settle(engine: Engine, row: Row, outcome: Outcome) -> None:
     """Record what a provider said of a message later than at once."""
-    state: SendState = outcome.verdict  # type: ignore[assignment]  # the caller has sorted out the others
+    state = STATES[outcome.verdict]
     now_ms = to_ms(engine.moment())
     with engine.store.write():
         changed = ledger.settle(

@@ -13,6 +13,7 @@ from macli.model import ChannelKind, Outcome
 from macli.store import Row, Store, channels, ledger
 from macli.tick.compose import StepComposer, load_provider, provider_of
 from macli.tick.engine import Engine
+from macli.tick.recorder import STATES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,8 @@ def _send(
         row = {**values, "send_id": send_id, "variant": 0, "address": address}
         message = composer.compose(row, moment.replace(microsecond=0))
     outcome = send_one(provider, message)
-    state = "failed" if outcome.verdict in ("retry", "sender_fault") else outcome.verdict
+    # A test is one try: what would be tried again, or pause a campaign, has failed here.
+    state = STATES.get(outcome.verdict, "failed")
     with store.write():
         ledger.settle(
             store,

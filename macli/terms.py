@@ -1,0 +1,53 @@
+"""The words macli uses, each with one meaning, and what other systems call the same thing."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A word, what it means here, and its names elsewhere."""
+
+    word: str
+    means: str
+    elsewhere: str = ""
+
+
+def _term(word: str, means: str, elsewhere: str = "") -> Term:
+    return Term(word=word, means=means, elsewhere=elsewhere)
+
+
+TERMS = (
+    _term("category", "a name and a colour that sort segments, templates and campaigns", "folder, tag"),
+    _term("contact", "a person we may write to", "lead, target, recipient, subscriber, klient"),
+    _term("attribute", "a fact about a contact, by name and of one type", "detail, field, trait"),
+    _term("tag", "a word on a contact, there or not there", "label"),
+    _term("event", "something that happened to a contact, at a time; it never changes", "activity, external event"),
+    _term("property", "a fact about an event"),
+    _term("rule", "text that selects contacts: country = \"Canada\" and orders >= 3", "filter, query, segment rules"),
+    _term("predicate", "a word in a rule that takes arguments: opened, received, tagged"),
+    _term("segment", "a named rule (dynamic) or a named set of contacts (static)", "group, list, target list"),
+    _term("consent", "a contact's yes or no, per channel and topic, with its evidence", "subscription, opt-in"),
+    _term("suppression", "an address never to be written to, and why; it outlives the contact", "blocklist"),
+    _term("channel", "a way to reach people: e-mail, SMS, webhook", "medium"),
+    _term("provider", "who carries a channel's messages: an SMTP server, SMTP2GO, Twilio, the outbox", "backend, ESP"),
+    _term("template", "what is written: subject, HTML and text, with places for attributes", "component, creative"),
+    _term("campaign", "an entry and steps: one step is a newsletter, several are a workflow", "broadcast, journey"),
+    _term("workflow", "a campaign of several steps", "automation, journey, automated campaign"),
+    _term("step", "a place in a campaign", "node, element"),
+    _term("action", "what is done at a step: send, wait, if, split, tag, set, end"),
+    _term("entry, exit, goal", "the rules that let in, take out wherever they stand, and count as success", "trigger"),
+    _term("enrollment", "one contact's way through a campaign", "journey instance"),
+    _term("round", "the how-manieth time a contact goes through a campaign"),
+    _term("send", "the ledger's row: one per campaign, step, contact and round", "job, delivery"),
+    _term("message", "the rendered thing that leaves: a mail, a text message, a posted document"),
+    _term("outcome", "what the provider answered", "result"),
+    _term("ledger", "the table of sends; its unique index is why nobody gets the same message twice"),
+    _term("unknown", "a send that may have left while nobody said so; never sent again by itself"),
+    _term("tick", "one pass over everything that is due", "scheduler run"),
+    _term("lease", "the right to make a tick, held by one process at a time", "lock"),
+    _term("workspace", "a directory with macli.toml: the store, campaigns/, out/, secrets/", "project"),
+    _term("store", "the database everything is in"),
+    _term("point rule", "what an event is worth in a contact's score; not in this version", "scoring rule"),
+    _term("stage", "a place in the score-driven lifecycle, one per contact; not in this version"),
+    _term("funnel", "ordered stages a contact is moved through by hand; not in this version", "campaign (SALESmanago)"),
+)  # fmt: skip
