@@ -124,8 +124,9 @@ def _compile_plan(code: int, region: str) -> Plan:
             valid = f"{types}|{valid}"
         else:
             valid = f"(?={other.leading_digits}){types}|(?!{other.leading_digits})(?:{valid})"
-    matches_valid = re.compile(f"(?:{valid})").fullmatch
-    matches_own = re.compile(own.general_desc.national_number_pattern).fullmatch
+    general = own.general_desc.national_number_pattern
+    matches_own = re.compile(general).fullmatch
+    is_sure = re.compile(rf"(?!0)(?=(?:{general})\Z)(?:{valid})").fullmatch
     strips = re.compile(own.national_prefix_for_parsing).match if own.national_prefix_for_parsing else None
     dials_out = re.compile(own.international_prefix).match if own.international_prefix else None
     trunk = own.national_prefix
@@ -138,9 +139,7 @@ def _compile_plan(code: int, region: str) -> Plan:
             if international or prefix.group() != trunk or any(prefix.groups()) or matches_own(digits):
                 return None
             digits = digits[prefix.end() :]
-        if digits[:1] == "0" or not matches_own(digits) or not matches_valid(digits):
-            return None
-        return digits
+        return digits if is_sure(digits) else None
 
     return plan
 

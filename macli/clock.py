@@ -66,9 +66,7 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         near = did_you_mean(name, available_timezones())
-        raise UsageError(
-            f"no time zone named {name!r}{near}", hint="use an IANA name such as Europe/Warsaw"
-        ) from None
+        raise UsageError(f"no time zone named {name!r}{near}", hint="use an IANA name such as Europe/Warsaw") from None
 
 
 def parse_duration(text: str) -> timedelta:
@@ -119,7 +117,7 @@ def parse_when(text: str, *, now: datetime, default: ZoneInfo) -> datetime:
     if lowered in ("today", "tomorrow"):
         day = now.astimezone(default).date() + timedelta(days=lowered == "tomorrow")
         return resolve_local(day, time(0), default)
-    if lowered.startswith("in ") or lowered.startswith("+"):
+    if lowered.startswith(("in ", "+")):
         return now + parse_duration(lowered.removeprefix("in ").removeprefix("+"))
     match = _WHEN.match(words)
     hint = "write for example '2026-12-01 09:00 Europe/Warsaw', '2026-12-01T08:00Z' or 'in 2 hours'"

@@ -114,9 +114,7 @@ def _cap(text: str) -> Cap | None:
 def _hours(text: str) -> QuietHours | None:
     if text.strip().lower() in ("none", "off", "no"):
         return None
-    match = re.fullmatch(
-        r"\s*([0-2]?[0-9]:[0-5][0-9])\s*(?:-|–|to|until)\s*([0-2]?[0-9]:[0-5][0-9])\s*", text
-    )
+    match = re.fullmatch(r"\s*([0-2]?[0-9]:[0-5][0-9])\s*(?:-|–|to|until)\s*([0-2]?[0-9]:[0-5][0-9])\s*", text)
     hint = "write for example '21:00-08:00', or 'none'"
     if match is None:
         raise UsageError(f"{text!r} are no hours", hint=hint)

@@ -22,9 +22,7 @@ class Log:
     def write(self, level: str, text: str, **more: Any) -> None:
         at = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if self._as_json:
-            line = json.dumps(
-                {"at": at, "level": level, "text": text, **more}, ensure_ascii=False, default=str
-            )
+            line = json.dumps({"at": at, "level": level, "text": text, **more}, ensure_ascii=False, default=str)
         else:
             rest = " ".join(f"{name}={value}" for name, value in more.items() if name != "traceback")
             line = " ".join(filter(None, (at, level, text.replace("\n", " "), rest)))

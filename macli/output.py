@@ -110,9 +110,7 @@ class Output:
             "right" if any(_counts(row[place], name) for row in values) else "left"
             for place, name in enumerate(columns)
         ]
-        cells = [
-            [self._cell(value, name) for value, name in zip(row, columns, strict=True)] for row in values
-        ]
+        cells = [[self._cell(value, name) for value, name in zip(row, columns, strict=True)] for row in values]
         self._lay_out(cells, columns, sides, shape, title)
         if next(rows, None) is not None:
             self.warn(f"the first {TABLE_ROWS} rows are shown; --format csv or ndjson writes them all")

@@ -13,7 +13,7 @@ import pytest
 
 from macli.tick.tick import run_tick
 from tests import sink as sinks
-from tests.world import NOW, World, add_campaign, add_contacts, add_template, new_world, opt_out, remove, use_smtp
+from tests.world import NOW, World, add_campaign, add_contacts, new_world, opt_out, remove, use_smtp
 
 CONNECTIONS = 10
 
@@ -148,18 +148,15 @@ def test_no_answer_behind_the_message_is_unknown_and_never_sent_again(tmp_path: 
         assert_the_ledger_agrees(world, sink)
 
 
-def test_a_connection_lost_within_the_message_is_tried_again_and_arrives_once(tmp_path: Path) -> None:
-    """A long message: its end is held back until most of it is through, so the ledger knows it did not leave."""
-    with sinks.running(tmp_path / "log", "drop-before", share=0.1) as sink:
-        world = new_world(tmp_path / "shop")
-        add_contacts(world.store, 60)
-        use_smtp(world.store, sink.port, connections=CONNECTIONS)
-        add_template(world.store, html="<p>{{ first_name }}</p>" + "<p>Spring is here.</p>\n" * 3_000)
-        add_campaign(world.store)
-        for minutes in range(0, 120, 10):
+def test_a_connection_lost_within_the_message_never_sends_it_twice(tmp_path: Path) -> None:
+    """Its end may be in the kernel's hands already, so it is in doubt; its neighbours arrive."""
+    with sinks.running(tmp_path / "log", "drop-before", share=0.05) as sink:
+        world = broadcast(tmp_path, sink.port, 300)
+        for minutes in range(0, 60, 10):
             assert wait_for(tick_in_a_child(world, later=timedelta(minutes=minutes))) == 0
-        assert world.store.value("SELECT max(attempts) FROM sends") > 0, "no connection was lost"
-        assert account(world, 60) == {"accepted": 60}
+        states = account(world, 300)
+        assert states["unknown"] > 0
+        assert states["accepted"] + states["unknown"] == 300
         assert_the_ledger_agrees(world, sink)
 
 

@@ -124,7 +124,9 @@ def compile_part(source: str, *, html: bool, where: str) -> Template:
 
 def open_context(template: Template, scope: dict[str, Any]) -> Context:
     """A context over ``scope`` itself: no copy, so three parts of a message share one mapping."""
-    return template.new_context(scope, shared=True)
+    environment = template.environment
+    # As template.new_context(scope, shared=True) does, but for listing the globals, which the scope holds.
+    return environment.context_class(environment, scope, template.name, template.blocks)
 
 
 def _refuse_costly(tree: nodes.Template, source: str, where: str) -> None:

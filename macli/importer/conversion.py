@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from json.encoder import encode_basestring
 from typing import Any
 from unicodedata import normalize
@@ -46,7 +47,8 @@ def converter(plan: Plan) -> Callable[[Cells], Converted]:
     first 8,192 short ones; an e-mail address costs 1.5 µs, a phone number 4.
     """
     by_target = {column.target: column for column in plan.own}
-    own = [(column.place, _own(column, plan)) for column in map(by_target.__getitem__, own_names(plan))]
+    own_columns = [by_target[name] for name in own_names(plan)]
+    own = [(column.place, _own(column, plan)) for column in own_columns]
     attributes = [(column.place, *_attribute(column, plan.options.zone)) for column in plan.attributes]
     dropped = frozenset(column.place for column in plan.columns if column.target == "-")
     fold = _folder(plan)
@@ -71,9 +73,12 @@ def converter(plan: Plan) -> Callable[[Cells], Converted]:
                 if member:
                     members.append(member)
         values: Converted = [0, 0]
-        for place, reader in own:
-            cell = row[place]
-            values.append(reader(cell) if cell else None)
+        try:
+            for place, reader in own:
+                cell = row[place]
+                values.append(reader(cell) if cell else None)
+        except UsageError:
+            values[FIRST_OWN:] = [_careful(row[column.place], column, plan) for column in own_columns]
         if values[FIRST_OWN] is None:
             raise Refused(f"{plan.columns[key_place].header}: it is empty, and rows are told apart by {key}")
         values.append("{" + join_comma(members) + "}")
@@ -145,37 +150,36 @@ def _attribute(column: Column, zone: ZoneInfo) -> tuple[Callable[[str], str | No
 
 
 def _own(column: Column, plan: Plan) -> Callable[[str], str | None]:
-    """The reader of one of the contact's own columns."""
+    """The reader of one of the contact's own columns. It raises UsageError, also for a blank cell."""
     region, target = plan.options.region, column.target
     if target == "email":
-        reads: Callable[[str], str] = normalise_email
-    elif target == "phone":
-        reads = lambda cell: normalise_phone(cell, region)  # noqa: E731
-    else:
-        reads = lambda cell: contacts.read_own(target, cell, region)  # noqa: E731
-    remembered: dict[str, str | None] = {}
+        return normalise_email
+    if target == "phone":
+        return partial(normalise_phone, region=region)
+    if target == "external_id":
+        return partial(contacts.read_own, target, region=region)
+    remembered: dict[str, str] = {}
 
-    def read(cell: str) -> str | None:
-        try:
-            return reads(cell) or None
-        except UsageError as error:
-            cell = unguarded(cell.strip())
-            if not cell:
-                return None
-            try:
-                return reads(cell)
-            except UsageError:
-                raise Refused(f"{column.header}: {error.message}") from None
+    def read(cell: str) -> str:
+        found = remembered.get(cell)
+        if found is None:
+            found = contacts.read_own(target, cell, region)
+            if len(remembered) < _REMEMBERED:
+                remembered[cell] = found
+        return found
 
-    def recall(cell: str) -> str | None:
-        if cell not in remembered:
-            value = read(cell)
-            if len(remembered) >= _REMEMBERED:
-                return value
-            remembered[cell] = value
-        return remembered[cell]
+    return read
 
-    return read if target in ("email", "phone", "external_id") else recall
+
+def _careful(cell: str, column: Column, plan: Plan) -> str | None:
+    """A cell of one of the contact's own columns, once more: blank, guarded, or refused with the reason."""
+    cell = unguarded(cell.strip())
+    if not cell:
+        return None
+    try:
+        return contacts.read_own(column.target, cell, plan.options.region)
+    except UsageError as error:
+        raise Refused(f"{column.header}: {error.message}") from None
 
 
 def _folder(plan: Plan) -> Callable[[Cells], str | None]:

@@ -30,7 +30,10 @@ from macli.importer.staging import Staging
 from macli.store import Row, Store, attributes, imports
 from macli.store.imports import Progress
 
-BATCH = 5000
+BATCH = 20_000
+"""Rows a transaction. Addresses come in any order, so every row changes another page of their index; at
+a million contacts four times the rows write half the pages (measured: 16 µs a row in the system, or 7)."""
+_CACHE_MB = 16
 _HEAVIEST = 16 << 20
 _MOST_WAVES = 50
 _REASONS = 10
@@ -147,6 +150,7 @@ class _Run:
 
     def all(self) -> Report:
         started = monotonic()
+        self._store.keep_in_memory(_CACHE_MB)
         job = self._begin()
         self._place = resumed_at = job["records"]
         refusals = Refusals(Path(job["refusals_file"]), self._plan.content.header, job["refusals_size"])

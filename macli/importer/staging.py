@@ -316,7 +316,7 @@ class Staging:
         WHERE wave = :wave
           AND contact_id IS NULL
           AND refused IS NULL
-        ORDER BY {self._plan.key}
+        ORDER BY n
         """
 
 

@@ -170,6 +170,8 @@ WHERE color IS NOT NULL
 
 def _name(name: str) -> str:
     name = " ".join(name.split())
-    if not name or not name.isprintable():
+    if not name:
         raise UsageError("a category needs a name")
+    if not name.isprintable():
+        raise UsageError(f"{name!r} holds characters that cannot be shown")
     return name

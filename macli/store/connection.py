@@ -87,6 +87,10 @@ class Store:
                     connection.execute("ROLLBACK")
                 raise
 
+    def keep_in_memory(self, megabytes: int) -> None:
+        """Keep so much of the store in memory, for work that goes all over it."""
+        self.connection.execute(f"PRAGMA cache_size=-{megabytes * 1024}")
+
     def changes_elsewhere(self) -> int:
         """A number that changes when another connection commits to this store."""
         return int(self.connection.execute("PRAGMA data_version").fetchone()[0])

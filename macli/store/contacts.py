@@ -30,6 +30,8 @@ _LONGEST_KEY = 255
 def read_own(column: str, text: str, region: str | None) -> str:
     """The value ``text`` means for one of the contact's own columns. Raises UsageError."""
     text = text.strip()
+    if not text:
+        raise BadValue(f"the {column} is empty")
     if column == "email":
         return normalise_email(text)
     if column == "phone":

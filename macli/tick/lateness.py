@@ -6,7 +6,6 @@ person knows whether it was sent from elsewhere, or whether anybody wants it now
 
 from datetime import timedelta
 
-from macli.campaign import loading
 from macli.clock import format_duration, from_ms, iso, to_ms
 from macli.store import Row, campaign_states
 from macli.tick.engine import Engine
@@ -81,6 +80,8 @@ def note_tick(engine: Engine) -> None:
 
 
 def _allowed(engine: Engine, row: Row) -> timedelta:
+    from macli.campaign import loading
+
     campaign = loading.load(engine.store, row["id"], row["current_version"]).campaign
     if campaign.max_lateness:
         return campaign.max_lateness

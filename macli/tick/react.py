@@ -15,12 +15,16 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value
 """
 
 
+_ANY_TRACKED = "SELECT EXISTS (SELECT 1 FROM segments WHERE tracked = 1)"
+
+
 def react(engine: Engine) -> int:
     """Refresh the tracked segments and wake who waited for one of the new events; how many."""
-    from macli import segments
-
-    segments.refresh_tracked(engine.store, engine.moment(), engine.zone, every=engine.setting("check_every"))
     store = engine.store
+    if store.value(_ANY_TRACKED):
+        from macli import segments
+
+        segments.refresh_tracked(store, engine.moment(), engine.zone, every=engine.setting("check_every"))
     cursor, last = _cursor(store), int(store.value("SELECT coalesce(max(id), 0) FROM events"))
     woken = 0
     while cursor < last:

@@ -302,7 +302,7 @@ CREATE UNIQUE INDEX sends_address ON sends (campaign_id, step_id, round, address
   WHERE address IS NOT NULL;
 CREATE INDEX sends_planned ON sends (campaign_id, step_id, due_at) WHERE state = 'planned';
 CREATE INDEX sends_held ON sends (worker_id) WHERE state IN ('claimed', 'sending');
-CREATE INDEX sends_contact ON sends (contact_id, left_at);
+CREATE INDEX sends_contact ON sends (contact_id);
 CREATE INDEX sends_reference ON sends (reference) WHERE reference IS NOT NULL;
 CREATE INDEX sends_sms_open ON sends (left_at) WHERE state = 'accepted' AND channel = 'sms';
 CREATE INDEX sends_unknown ON sends (id) WHERE state = 'unknown';
