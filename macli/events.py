@@ -9,47 +9,21 @@ What macli sent is not repeated here: the ledger of sends is its record.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from macli.clock import to_ms
-from macli.errors import OperationFailed, UsageError, did_you_mean
+from macli.errors import OperationFailed
+from macli.event_names import check_name as check_name
 from macli.model import NewEvent
 from macli.store import Store
-
-NAMES: Mapping[str, str] = {
-    "contact.added": "a contact was created: by command, form or API, or by an import with --fire-events",
-    "contact.readded": "a removed contact came back",
-    "contact.removed": "a contact was removed; nothing is sent to it from here on",
-    "attribute.set": "an existing contact got an attribute it did not have (name, value)",
-    "attribute.changed": "an attribute's value really changed (name, old, value)",
-    "tag.added": "a tag was newly assigned (tag)",
-    "tag.removed": "a tag was taken off (tag)",
-    "consent.granted": "the contact said yes (channel, topic)",
-    "consent.withdrawn": "the contact said no (channel, topic)",
-    "segment.entered": "the contact came into a tracked segment (segment)",
-    "segment.left": "the contact left a tracked segment (segment)",
-    "email.delivered": "the recipient's server took the mail",
-    "email.opened": "the mail was opened",
-    "email.clicked": "a link in the mail was followed (url)",
-    "email.bounced": "the address does not work, for good",
-    "email.complained": "the recipient called it spam",
-    "email.unsubscribed": "the recipient unsubscribed by a mail's link or header",
-    "sms.delivered": "the handset got the text message",
-    "sms.failed": "the text message did not arrive",
-    "sms.opted_out": "the recipient answered STOP, or the provider says so",
-    "address.invalid": "the phone number cannot take text messages",
-}
-"""Events macli itself records; any other dotted lower-case name is a company's own event."""
 
 _NEW = "events.id > :first AND events.id <= :last AND events.name || '' = :event"
 """The new events of one name. ``|| ''`` keeps the engine from walking all events ever of that name by its
 index instead of the few new ones by their ids."""
 
-_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 _MOST_DEPTH = 16
 
 _INSERT = """
@@ -73,14 +47,6 @@ class Caused:
 
 Effect = Callable[[Store, int, int, int], list[Caused]]
 """(store, now in ms, first id, last id) of a range of new events → the events this causes."""
-
-
-def check_name(name: str) -> str:
-    """The event name, when it is one. Raises UsageError."""
-    if not _NAME.fullmatch(name):
-        near = did_you_mean(name.lower(), NAMES)
-        raise UsageError(f"{name!r} is no event name{near}", hint="lower-case words with dots, for example order.paid")
-    return name
 
 
 def record(store: Store, now: datetime, events: Iterable[NewEvent]) -> int:
@@ -229,6 +195,20 @@ def _withdraw(channel: str, event: str) -> Effect:
             params,
         )
         _touch(store, now_ms, event, first, last)
+        # Of a contact deleted since, only the address is known: the no is kept by it.
+        store.execute(
+            f"""
+            INSERT INTO suppressions (channel, address, reason, source, suppressed_at)
+            SELECT :channel, sends.address, 'opted_out', events.source, events.at
+            FROM events
+            JOIN sends ON sends.id = events.send_id
+            WHERE {_NEW}
+              AND events.contact_id IS NULL
+              AND sends.address IS NOT NULL
+            ON CONFLICT (channel, address) DO NOTHING
+            """,
+            params,
+        )
         # The cause's own id makes the consequence happen once, however often it is looked at.
         return [
             Caused(

@@ -126,7 +126,8 @@ class Outcome:
 
     ``code`` and ``text`` are the provider's own words; ``reference`` its id for the message;
     ``event`` the event this answer amounts to (``email.bounced``, ``sms.opted_out``, …), whose
-    effects the event log applies; ``retry_after`` seconds, where the provider asked for a pause.
+    effects the event log applies; ``retry_after`` seconds, where the provider asked for a pause;
+    ``reached`` is false where no connection came about at all, which is no fault of the message.
     """
 
     verdict: Verdict
@@ -135,6 +136,7 @@ class Outcome:
     reference: str | None = None
     event: str | None = None
     retry_after: float | None = None
+    reached: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

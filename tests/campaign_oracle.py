@@ -111,6 +111,8 @@ class Oracle:
                     inside.due = now
                 if inside.person != one.person or inside.ended_as or inside.due is None or inside.due <= now:
                     continue
+                if inside.arrived > one.at:
+                    continue  # what happens before a contact arrives does not count there
                 if one.name in self.program.steps[inside.step].action.events():
                     inside.due = now
 

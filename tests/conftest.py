@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from macli.store import Store, open_store
@@ -23,6 +24,12 @@ PACKAGES = {
     "bash-completion": ("/usr/share/bash-completion/bash_completion",),
 }
 """Debian packages tests need, and one file or command each brings."""
+
+# What CI says of a change must not hang on its luck: there, the same examples every time. Anywhere
+# else each run looks at new ones.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 
 @dataclass(frozen=True, kw_only=True)

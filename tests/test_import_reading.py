@@ -7,6 +7,7 @@ import pytest
 
 from macli.errors import UsageError
 from macli.importer import Options, Plan, prepare
+from macli.importer.encodings import guess
 from macli.importer.reading import Unreadable, records
 from macli.importer.source import opened
 from macli.store import Store
@@ -48,6 +49,29 @@ def test_an_eight_bit_encoding_is_guessed_and_said_to_be(
     assert plan.shape.guessed
     assert "by guess" in plan.shape.description
     assert rows_of(store, path)[0][1] == text.splitlines()[1].partition(",")[2]
+
+
+NAMES = {
+    "cp1252": "José Müller São Zoë François Björn Renée Núñez Peña Jürgen Åsa Hélène Orléans Köln Málaga Coruña",
+    "iso8859_1": "Agnès Jérôme Noël Benoît Loïc Nîmes Besançon Søren Jørgen Håkon Kåre Tromsø",
+    "mac_roman": "José Müller São Zoë François Björn Renée Núñez Peña Jürgen Åsa Hélène Orléans Köln Málaga Coruña",
+    "cp1250": "Dvořák Plzeň Škoda Jiří Šárka Novák Růžena Zdeněk Ondřej Łukasz Gdańsk Łódź Wałęsa Michał Győr",
+    "iso8859_2": "Dvořák Plzeň Škoda Jiří Šárka Novák Růžena Zdeněk Ondřej Łukasz Gdańsk Łódź Wałęsa Michał Győr",
+    "cp1254": "Şahin Çelik Öztürk Yıldız Güneş İbrahim Doğan Ayşe Gülşen Kılıç Aydın İzmir",
+    "cp1251": "Иванова Москва Пётр Екатерина Новосибирск Смирнов",
+    "cp1253": "Αθήνα Γιώργος Παπαδόπουλος Θεσσαλονίκη Ελένη",
+    "shift_jis": "東京 田中 大阪 鈴木太郎 佐藤花子 名古屋",
+    "gb18030": "北京 王伟 上海 李娜 张三丰 广州 深圳",
+}
+
+
+@pytest.mark.parametrize("encoding", NAMES)
+def test_a_list_of_names_in_an_old_encoding_is_read_rightly(encoding: str) -> None:
+    names = NAMES[encoding].split()
+    for start in range(len(names)):
+        several = [*names[start:], *names[:start]][:6]
+        raw = "".join(f"p@example.com;{name};x\n" for name in several).encode(encoding)
+        assert raw.decode(guess(raw), "replace") == raw.decode(encoding), several
 
 
 def test_a_named_encoding_is_taken_at_its_word(store: Store, tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ CONDITIONS = [
     ),
     # C04: tagged; of several all, unless any is said; a tag of years ago counts (W12)
     ("tagged old", {"tags": {"OLD"}}, {"tags": {"NEW_ONE"}}),
-    ("tagged (old, new!one)", {"tags": {"OLD", "NEW_ONE"}}, {"tags": {"OLD"}}),
-    ("tagged any of (old, new!one)", {"tags": {"OLD"}}, {"tags": {"ZOLTY"}}),
+    ('tagged (old, "new!one")', {"tags": {"OLD", "NEW_ONE"}}, {"tags": {"OLD"}}),
+    ('tagged any of (old, "new!one")', {"tags": {"OLD"}}, {"tags": {"ZOLTY"}}),
     # C05: has a detail
     ("plan is set", known(plan="gold"), NOTHING),
     ("plan = GOLD", known(plan="Gold"), known(plan="golden")),

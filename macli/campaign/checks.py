@@ -12,6 +12,7 @@ from macli.campaign.problems import BadDefinition, Problem
 from macli.campaign.reader import Mention
 from macli.campaign.steps import Node
 from macli.errors import MacliError, UnknownName
+from macli.event_names import NAMES, is_misspelt
 from macli.model import AttributeType
 from macli.store import Store, attributes
 
@@ -21,6 +22,7 @@ _HINTS = {
     "channel": "macli channel list shows them",
     "category": "macli category list shows them; macli category create makes one",
     "attribute": "macli attribute list shows them; macli attribute create makes one",
+    "event": "macli event list --name EVENT; an event of your own is called for example order.paid",
     "attachment": "put the file beside the campaign file, or name it with --attach",
 }
 
@@ -42,6 +44,7 @@ class Known:
     check_rule: Callable[[str], object]
     check_event_rule: Callable[[str], object]
     check_names: Mapping[str, tuple[str, ...]]
+    has_happened: Callable[[str], bool]
 
 
 def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
@@ -62,6 +65,9 @@ def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
         check_rule=lambda text: where_of(store, text, now, zone),
         check_event_rule=lambda text: event_where_of(store, text, now, zone),
         check_names=written,
+        has_happened=lambda name: (
+            store.row("SELECT id FROM events WHERE name = :name LIMIT 1", {"name": name}) is not None
+        ),
         zone=zone,
     )
 
@@ -108,6 +114,12 @@ def _attribute(known: Known, mention: Mention) -> Iterable[Problem]:
     elif mention.path[-1] == "attribute" and known.attributes[name] != "date":
         message = f"the attribute {name!r} holds a {known.attributes[name]}, and this needs a date"
         yield Problem(path=mention.path, message=message)
+
+
+def _event(known: Known, mention: Mention) -> Iterable[Problem]:
+    """Nothing of macli's own families comes by but what macli records, or what was brought in from elsewhere."""
+    if is_misspelt(mention.text) and not known.has_happened(mention.text):
+        yield _unknown("event", mention, NAMES)
 
 
 def _rule(known: Known, mention: Mention) -> Iterable[Problem]:
@@ -161,6 +173,7 @@ _LOOKUPS: Mapping[str, Callable[[Known, Mention], Iterable[Problem]]] = {
     "ChannelName": _named("channel", "channels"),
     "CategoryName": _named("category", "categories"),
     "AttributeName": _attribute,
+    "EventName": _event,
     "Rule": _rule,
     "EventRule": _rule,
 }

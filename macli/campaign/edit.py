@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from macli.actions import Action
+from macli.actions.sending import Send
 from macli.actions.waiting import Wait
 from macli.campaign import checks
 from macli.campaign.definition import Campaign, Parsed, parse
@@ -159,6 +160,7 @@ def _move_all(store: Store, now: datetime, campaign_id: int, number: int) -> dic
             new=number,
             keys=places_after(old, new),
             sooner=_sooner(old, new),
+            other_message=_other_message(old, new),
         )
         total = {what: total.get(what, 0) + count for what, count in moved.items()}
     return total
@@ -173,6 +175,24 @@ def _sooner(old: Campaign, new: Campaign) -> set[str]:
         if was != now and not _waits_longer(was, now):
             found.add(node.key)
     return found
+
+
+def _other_message(old: Campaign, new: Campaign) -> set[str]:
+    """The sends whose planned messages the new definition does not fit: they were chosen, or may be sent, otherwise."""
+
+    def says(campaign: Campaign) -> dict[str, object]:
+        return {
+            node.key: (
+                (node.action.channel or campaign.default_channel).casefold(),
+                node.action.purpose or campaign.purpose,
+                tuple(choice.when for choice in node.action.choose),
+            )
+            for node in campaign.each_step()
+            if isinstance(node.action, Send)
+        }
+
+    before, after = says(old), says(new)
+    return {key for key in before.keys() & after.keys() if before[key] != after[key]}
 
 
 def _waits_longer(was: Action, now: Action) -> bool:

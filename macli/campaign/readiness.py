@@ -175,6 +175,10 @@ def _content(store: Store, step: SendingStep) -> Iterator[Finding]:
                 yield _error(f"the template {name!r} has no subject", f"macli template edit {name!r} --subject TEXT")
             if not (version["html"] or "").strip() and not (version["text"] or "").strip():
                 yield _error(f"the template {name!r} has no body", f"macli template edit {name!r} --html FILE")
+            elif step.purpose == "campaign" and "unsubscribe_url" not in f"{version['html']}{version['text']}":
+                yield _warning(
+                    f"the template {name!r} has no {{{{ unsubscribe_url }}}}: only mail headers say how to stop"
+                )
         elif not (version["text"] or "").strip():
             yield _error(f"the template {name!r} has no text", f"macli template edit {name!r} --sms TEXT")
         elif step.kind == "sms" and "{" not in version["text"] and len(version["text"]) > SMS_LIMIT:

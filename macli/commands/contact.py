@@ -12,7 +12,6 @@ from macli.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Contacts: the people we may write to, and what is known of them.")
 app.command("import")(contact_import.command)
-contact_changes.register(app)
 
 Set: TypeAlias = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An attribute; may be given again.")
@@ -144,6 +143,9 @@ def edit(
         raise UsageError("nothing to change", hint="for example --set country=Poland")
     changed = contacts.edit(macli.store, macli.now(), found["id"], own, values, source="cli", zone=macli.zone)
     macli.out.say(f"changed {contact}" if changed else f"{contact} was so already")
+
+
+contact_changes.register(app)
 
 
 @app.command()

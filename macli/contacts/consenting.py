@@ -38,11 +38,12 @@ def grant_where(
 ) -> int:
     """The contacts ``ids`` selects said yes on the channel; how many had not said so before.
 
-    An address suppressed only because its owner had said no is free again.
+    An address suppressed only because its owner had said no is free again, unless the yes is to a topic only.
     """
     with store.write():
         chosen = _say(store, now, ids, params, "granted", channel, topic, source, evidence)
-        store.execute(_FREE.format(column="email" if channel == "email" else "phone"), {"channel": channel})
+        if not topic:
+            store.execute(_FREE.format(column="email" if channel == "email" else "phone"), {"channel": channel})
     return chosen
 
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from macli import events
 from macli.clock import to_ms
 from macli.contacts.chosen import changed, choose
+from macli.model import NewEvent
 from macli.store import Store
 
 
@@ -54,6 +56,10 @@ def purge_where(store: Store, now: datetime, ids: str, params: Mapping[str, Any]
         if chosen:
             store.execute(_OUTLIVE, {"now": to_ms(now)})
             store.execute(_CANCEL, {"now": to_ms(now)})
+            # The newest event of all, so that no later one gets the number of an event deleted here and is
+            # overlooked by who reads on from there; and senders see that somebody is gone.
+            gone = NewEvent(contact_id=None, name="contact.purged", at=to_ms(now), source="purge")
+            events.record(store, now, [gone])
             store.execute("DELETE FROM contacts WHERE id IN (SELECT contact_id FROM chosen)")
     return chosen
 

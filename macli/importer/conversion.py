@@ -76,6 +76,8 @@ def converter(plan: Plan) -> Callable[[Cells], Converted]:
         try:
             for place, reader in own:
                 cell = row[place]
+                if cell[:1] == "'":
+                    cell = unguarded(cell)
                 values.append(reader(cell) if cell else None)
         except UsageError:
             values[FIRST_OWN:] = [_careful(row[column.place], column, plan) for column in own_columns]

@@ -208,7 +208,8 @@ class _Run:
     def _write(self, import_id: int, refusals: Refusals, staging: Staging, batch: "_Batch") -> None:
         if not batch.records:
             return
-        with self._store.write():
+        # After a power cut the cursor is as old as the contacts, and the same command goes on from there.
+        with self._store.write(durable=False):
             now = self._clock()
             merged = staging.merge(now, batch.rows, batch.tags, batch.consents, batch.waves)
             refused = sorted(

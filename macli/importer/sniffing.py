@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from macli.errors import UsageError
+from macli.importer import encodings
 from macli.importer.source import Source
 
 Kind = Literal["csv", "json", "ndjson"]
@@ -22,8 +23,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LIKELY = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "iso8859_2", "koi8_r", "mac_roman"]
-_LIKELY += ["shift_jis", "euc_jp", "gb18030", "big5", "euc_kr"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +87,6 @@ def _encoding(source: Source, head: bytes, given: str | None) -> tuple[str, bool
 
 def _guess(source: Source) -> str:
     """An eight-bit encoding, judged by the lines that hold more than ASCII."""
-    from charset_normalizer import from_bytes
-
     telling: list[bytes] = []
     with source.open() as handle:
         for line in handle:
@@ -97,8 +94,7 @@ def _guess(source: Source) -> str:
                 telling.append(line[:2000])
                 if len(telling) >= _ROWS:
                     break
-    best = from_bytes(b"".join(telling), cp_isolation=_LIKELY).best()
-    return best.encoding if best is not None else "cp1252"
+    return encodings.guess(b"".join(telling))
 
 
 def _kind(name: str, text: str) -> Kind:

@@ -46,13 +46,18 @@ def lost(error: "RequestException") -> Outcome:
         # The handshake and a connection that breaks later are one exception; its words tell them apart.
         verdict: Verdict = "sender_fault" if _HANDSHAKE.search(str(reason or error)) else "unknown"
         return Outcome(verdict=verdict, text=text)
-    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)):
-        return Outcome(verdict="retry", text=text)
-    if isinstance(reason, NewConnectionError):
-        return Outcome(verdict="retry", text=text)
+    never_left = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
+    if isinstance(error, never_left) or isinstance(reason, NewConnectionError):
+        return Outcome(verdict="retry", text=f"cannot connect: {why_not(error)}", reached=False)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
         return Outcome(verdict="sender_fault", text=text)
     return Outcome(verdict="unknown", text=text)
+
+
+def why_not(error: "RequestException") -> str:
+    """Why no connection came about, in the words of the innermost error: the outer ones repeat the URL."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return re.sub(r"^.*?Connection(Pool)?\(.*?\): ", "", str(reason or error))
 
 
 def retry_after(value: str | None, *, now: float) -> float | None:

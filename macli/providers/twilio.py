@@ -11,7 +11,7 @@ from macli.errors import MacliError, UsageError
 from macli.model import ChannelKind, Check, Message, Outcome, Sms, Verdict
 from macli.providers.base import Enquiry
 from macli.providers.codes import expect_verdict, twilio_outcome
-from macli.providers.http import PerThread, lost
+from macli.providers.http import PerThread, lost, why_not
 from macli.providers.settings import E164, expect, expect_url, option, shown
 from macli.secrets import Secret
 
@@ -229,7 +229,7 @@ class Twilio:
             outcome = self._said(error)
             return Check(step=step, ok=False, detail=f"{outcome.text} ({outcome.code})")
         except RequestException as error:
-            return Check(step="connect", ok=False, detail=str(error))
+            return Check(step="connect", ok=False, detail=why_not(error))
         return Check(step=step, ok=account.status == "active", detail=f"{route.account_sid}: {account.status}")
 
     def _client(self, route: Route) -> Any:

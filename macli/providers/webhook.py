@@ -87,7 +87,7 @@ class Webhook:
         except Forbidden as error:
             return Outcome(verdict="failed", text=str(error))
         except (OSError, UnicodeError) as error:  # also TLS: nothing has left yet
-            return Outcome(verdict="retry", text=f"{url}: {error}")
+            return Outcome(verdict="retry", text=f"{url}: {error}", reached=bool(message.url))
         try:
             return _post(connection, parts, body, headers)
         finally:

@@ -155,11 +155,13 @@ def move_inside(
     new: int,
     keys: Mapping[str, str | None],
     sooner: Collection[str] = (),
+    other_message: Collection[str] = (),
 ) -> dict[str, int]:
     """Move the contacts inside version ``old`` to ``new``: from each step to the step ``keys`` names.
 
     None ends their way. Whose message is on its way from a step that is there no more stays on the old
-    version till then. Steps in ``sooner`` may let go sooner than they did: who waits there is looked at again.
+    version till then, and so does a planned one where the step of the same name, in ``other_message``, now
+    sends something else. Steps in ``sooner`` may let go sooner than they did: who waits there is looked at again.
     How many stayed at their step (``same``), went to another one (``other``), ended.
     """
     found = {"same": 0, "other": 0, "ended": 0}
@@ -176,7 +178,8 @@ def move_inside(
             }
             if key == target:
                 found["same"] += store.execute(_MOVE_SAME, params)
-                store.execute(_MOVE_PLANNED, params)
+                if key not in other_message:
+                    store.execute(_MOVE_PLANNED, params)
             elif target is not None:
                 found["other"] += store.execute(_MOVE_OTHER, params)
             else:

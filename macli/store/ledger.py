@@ -5,25 +5,13 @@ left; ``sending`` is committed before the wire, so a crash behind it leaves ``un
 second message.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from macli.clock import to_ms
 from macli.model import ChannelKind, Purpose, SendState
 from macli.store.connection import Row, Store
-
-_CLAIMING = """
-CREATE TEMP TABLE IF NOT EXISTS claiming (
-  send_id INTEGER PRIMARY KEY,
-  round INTEGER NOT NULL,
-  address TEXT,
-  zone TEXT,
-  reason TEXT,
-  hold_until INTEGER
-)
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,169 +104,24 @@ def sources(store: Store, now_ms: int, *, campaign_id: int | None = None) -> lis
     return [source for _, _, source in sorted(found, key=lambda item: item[:2])]
 
 
-def gather(
-    store: Store,
-    source: Source,
-    *,
-    now_ms: int,
-    limit: int,
-    address: str,
-    reason: str,
-    params: Mapping[str, Any],
-) -> int:
-    """Put the next due sends of ``source`` into the temp table ``claiming``, each judged; how many.
-
-    ``address`` and ``reason`` are SQL over ``contacts`` and ``sends``. Runs inside ``write``.
-    """
-    store.execute(_CLAIMING)
-    store.execute("CREATE INDEX IF NOT EXISTS temp.claiming_address ON claiming (address)")
-    store.execute("DELETE FROM claiming")
-    gathered = store.execute(
-        f"""
-        INSERT INTO claiming (send_id, round, address, zone, reason)
-        SELECT sends.id, sends.round, {address}, contacts.timezone, {reason}
-        FROM sends
-        LEFT JOIN contacts ON contacts.id = sends.contact_id
-        WHERE sends.campaign_id = :campaign_id
-          AND sends.step_id = :step_id
-          AND sends.state = 'planned'
-          AND sends.due_at <= :now
-          AND sends.version = :version
-          AND sends.channel = :channel
-          AND sends.purpose = :purpose
-        ORDER BY sends.due_at
-        LIMIT :limit
-        """,
-        {**params, **_key(source), "now": now_ms, "limit": limit},
-    )
-    store.execute(
-        """
-        UPDATE claiming
-        SET reason = 'duplicate'
-        WHERE reason IS NULL
-          AND (
-            EXISTS (
-              SELECT 1
-              FROM sends
-              WHERE sends.campaign_id = :campaign_id
-                AND sends.step_id = :step_id
-                AND sends.round = claiming.round
-                AND sends.address = claiming.address
-                AND sends.id <> claiming.send_id
-            )
-            OR EXISTS (
-              SELECT 1
-              FROM claiming AS first
-              WHERE first.address = claiming.address
-                AND first.round = claiming.round
-                AND first.send_id < claiming.send_id
-            )
-          )
-        """,
-        _key(source),
-    )
-    return gathered
-
-
-def hold(store: Store, zone: str | None, until_ms: int) -> int:
-    """Hold the gathered sends to contacts in ``zone`` until a time."""
-    return store.execute(
-        """
-        UPDATE claiming
-        SET hold_until = :until
-        WHERE reason IS NULL
-          AND coalesce(zone, '') = :zone
-        """,
-        {"zone": zone or "", "until": until_ms},
-    )
-
-
-def hold_domain(store: Store, domain: str, *, allowed: int, per_window: int, window_end_ms: int, window_ms: int) -> int:
-    """Let ``allowed`` gathered sends to a domain pass and give the others the windows behind this one."""
-    return store.execute(
-        f"""
-        UPDATE claiming
-        SET hold_until = :window_end + ((ranked.place - 1 - :allowed) / :per_window) * :window
-        FROM (
-          SELECT send_id, row_number() OVER (ORDER BY send_id) AS place
-          FROM claiming
-          WHERE reason IS NULL
-            AND hold_until IS NULL
-            AND {store.dialect.domain("address")} = :domain
-        ) AS ranked
-        WHERE ranked.send_id = claiming.send_id
-          AND ranked.place > :allowed
-        """,
-        {
-            "domain": domain,
-            "allowed": allowed,
-            "per_window": max(per_window, 1),
-            "window_end": window_end_ms,
-            "window": window_ms,
-        },
-    )
-
-
-def claim(store: Store, *, worker_id: int, provider_id: int, now_ms: int, template_version: str = "NULL") -> list[Row]:
-    """Carry out what the gathered rows say: skip, hold, or claim; the claimed ones with their contacts.
-
-    ``template_version`` is SQL over ``sends.variant`` for the version that will be rendered.
-    """
-    params = {"worker": worker_id, "provider": provider_id, "now": now_ms}
-    store.execute(
-        """
-        UPDATE sends
-        SET state = 'skipped', reason = claiming.reason, settled_at = :now, address = NULL
-        FROM claiming
-        WHERE sends.id = claiming.send_id
-          AND claiming.reason IS NOT NULL
-        """,
-        params,
-    )
-    store.execute(
-        """
-        UPDATE sends
-        SET due_at = claiming.hold_until
-        FROM claiming
-        WHERE sends.id = claiming.send_id
-          AND claiming.hold_until IS NOT NULL
-        """,
-        params,
-    )
-    store.execute(
-        f"""
-        UPDATE sends
-        SET state = 'claimed', worker_id = :worker, provider_id = :provider, address = claiming.address,
-            template_version_id = {template_version}
-        FROM claiming
-        WHERE sends.id = claiming.send_id
-          AND claiming.reason IS NULL
-          AND claiming.hold_until IS NULL
-        """,
-        params,
-    )
-    wake(store, "SELECT send_id FROM claiming WHERE reason IS NOT NULL", now_ms)
-    return store.rows(
-        """
-        SELECT sends.id AS send_id, sends.variant, sends.round, sends.attempts, claiming.address,
-               contacts.id, contacts.email, contacts.phone, contacts.external_id, contacts.timezone,
-               contacts.locale, contacts.state, contacts.source, contacts.attributes
-        FROM claiming
-        JOIN sends ON sends.id = claiming.send_id
-        JOIN contacts ON contacts.id = sends.contact_id
-        WHERE claiming.reason IS NULL
-          AND claiming.hold_until IS NULL
-        ORDER BY sends.due_at, sends.id
-        """
-    )
-
-
-def mark(store: Store, send_ids: Iterable[int], *, worker_id: int, now_ms: int) -> None:
-    """Commit-to-be: these messages are about to leave."""
-    store.executemany(
+def mark(store: Store, send_ids: Iterable[int], *, worker_id: int, now_ms: int) -> int:
+    """Commit-to-be: these messages are about to leave; how many this worker still held."""
+    return store.executemany(
         "UPDATE sends SET state = 'sending', left_at = ? WHERE id = ? AND state = 'claimed' AND worker_id = ?",
         ((now_ms, send_id, worker_id) for send_id in send_ids),
     )
+
+
+def marked(store: Store, send_ids: Iterable[int], *, worker_id: int) -> set[int]:
+    """Those of ``send_ids`` that this worker has marked."""
+    row = "SELECT id FROM sends WHERE id = :id AND state = 'sending' AND worker_id = :worker"
+    return {send_id for send_id in send_ids if store.value(row, {"id": send_id, "worker": worker_id}) is not None}
+
+
+def contact_of(store: Store, send_id: int) -> int | None:
+    """Whom a send is to; None where that contact was deleted."""
+    found: int | None = store.value("SELECT contact_id FROM sends WHERE id = :id", {"id": send_id})
+    return found
 
 
 def accept(store: Store, accepted: Iterable[tuple[str | None, str | None, int]]) -> None:
@@ -322,15 +165,39 @@ def settle(
 def put_back(store: Store, send_id: int, *, due_ms: int, code: str | None = None, attempted: bool) -> None:
     """A claimed or marked send that surely did not leave is planned again for ``due_ms``."""
     store.execute(
-        """
+        f"""
         UPDATE sends
-        SET state = 'planned', worker_id = NULL, left_at = NULL, due_at = :due, code = coalesce(:code, code),
+        SET {_PLANNED_AGAIN}, left_at = NULL, due_at = :now, code = coalesce(:code, code),
             attempts = attempts + :attempted
         WHERE id = :id
           AND state IN ('claimed', 'sending')
         """,
-        {"id": send_id, "due": due_ms, "code": code, "attempted": int(attempted)},
+        {"id": send_id, "now": due_ms, "code": code, "attempted": int(attempted)},
     )
+
+
+def let_go(store: Store, worker_id: int, now_ms: int) -> int:
+    """Plan what a worker claimed and did not mark again; how many."""
+    return store.execute(
+        f"""
+        UPDATE sends
+        SET {_PLANNED_AGAIN}
+        WHERE worker_id = :worker
+          AND state = 'claimed'
+        """,
+        {"worker": worker_id, "now": now_ms},
+    )
+
+
+_IS_CANCELLED = "campaign_id IN (SELECT id FROM campaigns WHERE state = 'cancelled')"
+
+# The address goes with the claim: the contact's next one may be another, and this one someone else's.
+# Nobody would ever look at a message planned in a campaign that was cancelled in the meantime.
+_PLANNED_AGAIN = f"""
+  state = CASE WHEN {_IS_CANCELLED} THEN 'skipped' ELSE 'planned' END,
+  reason = CASE WHEN {_IS_CANCELLED} THEN 'cancelled' END,
+  settled_at = CASE WHEN {_IS_CANCELLED} THEN :now END,
+  worker_id = NULL, address = NULL"""
 
 
 def wake(store: Store, send_ids: str, now_ms: int) -> None:
@@ -376,13 +243,3 @@ def wake_settled(store: Store, now_ms: int) -> int:
         """,
         {"now": now_ms},
     )
-
-
-def _key(source: Source) -> dict[str, Any]:
-    return {
-        "campaign_id": source.campaign_id,
-        "step_id": source.step_id,
-        "version": source.version,
-        "channel": source.channel,
-        "purpose": source.purpose,
-    }

@@ -9,7 +9,7 @@ from macli.store.connection import Row, Store
 _LIST = """
 SELECT sends.id, campaigns.name AS campaign, steps.key AS step, sends.channel, sends.purpose,
        coalesce(sends.address, CASE sends.channel WHEN 'sms' THEN contacts.phone ELSE contacts.email END) AS address,
-       sends.state, sends.reason, sends.due_at, sends.left_at, sends.settled_at, sends.attempts,
+       sends.state, sends.reason, sends.due_at, sends.left_at, sends.settled_at, sends.attempts AS retries,
        providers.name AS provider, sends.reference, sends.code AS provider_said
 FROM sends
 LEFT JOIN campaigns ON campaigns.id = sends.campaign_id

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from macli.clock import to_ms
-from macli.store import ledger, locks
+from macli.store import identity, ledger, locks
 from macli.store.connection import Store
 
 
@@ -60,11 +60,13 @@ def registered(store: Store, now: datetime) -> Iterator[int]:
                     },
                 )
             )
+        died = True
         try:
             yield worker_id
+            died = False
         finally:
             with store.write():
-                _let_go(store, worker_id, now, trust_marks=True, died=False)
+                _let_go(store, worker_id, now, trust_marks=True, died=died)
     finally:
         lock.release(remove=True)
 
@@ -74,15 +76,21 @@ def recover(store: Store, now: datetime) -> Recovered:
 
     A claim that never reached the wire is planned again; a message marked ``sending`` is
     ``unknown``. After a crash of the machine the marks themselves may be lost (they are not
-    flushed one by one), so there every claim of the dead worker is ``unknown``.
+    flushed one by one), so there every claim of the dead worker is ``unknown``. A store that may be
+    older than what was sent from it is left alone: what it calls claimed may have left since.
     """
     total = Recovered()
-    for row in store.rows("SELECT id, token, boot FROM workers WHERE ended_at IS NULL"):
+    rows = store.rows("SELECT id, token, boot FROM workers WHERE ended_at IS NULL")
+    if not rows or identity.doubt(store) is not None:
+        return total
+    for row in rows:
         if locks.held(store.path, f"worker-{row['token']}"):
             continue
         with store.write():
             planned, unknown = _let_go(store, row["id"], now, trust_marks=row["boot"] == boot_id())
         total = Recovered(workers=total.workers + 1, planned=total.planned + planned, unknown=total.unknown + unknown)
+        # A copy of the store made while that worker lived must be known as older from here on.
+        identity.advance(store)
         (locks.folder(store.path) / f"worker-{row['token']}").unlink(missing_ok=True)
     return total
 
@@ -111,15 +119,7 @@ def _let_go(store: Store, worker_id: int, now: datetime, *, trust_marks: bool, d
         """,
         params,
     )
-    planned = store.execute(
-        """
-        UPDATE sends
-        SET state = 'planned', worker_id = NULL
-        WHERE worker_id = :worker
-          AND state = 'claimed'
-        """,
-        params,
-    )
+    planned = ledger.let_go(store, worker_id, to_ms(now))
     store.execute("UPDATE workers SET ended_at = :now WHERE id = :worker", params)
     if died:
         ledger.wake_settled(store, to_ms(now))

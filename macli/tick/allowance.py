@@ -4,7 +4,7 @@ import json
 from functools import lru_cache
 
 from macli.providers.limits import SPANS, Limits, Rate, parse_limits
-from macli.store import Row, Store, ledger, rates
+from macli.store import Row, Store, claiming, rates
 
 _NO_LIMIT = 1 << 30
 
@@ -87,7 +87,7 @@ def hold_domains(store: Store, provider: Row, now_ms: int) -> None:
             limit=rate.count,
             now_ms=now_ms,
         )
-        ledger.hold_domain(
+        claiming.hold_domain(
             store,
             rate.domain,
             allowed=allowed,

@@ -63,6 +63,12 @@ class Delivery:
     async def _connection(self, deliver: Callable[["ConnectionFeed"], Awaitable[None]]) -> None:
         """One place for a connection: opened again while there is something to send and someone to take it."""
         self._alive += 1
+        try:
+            await self._reopened(deliver)
+        finally:
+            self._alive -= 1
+
+    async def _reopened(self, deliver: Callable[["ConnectionFeed"], Awaitable[None]]) -> None:
         tries = 0
         while self.refusal is None and (self._more() or await self._rate_allows()):
             feed = ConnectionFeed(self)
@@ -72,7 +78,7 @@ class Delivery:
                 feed.close()
             if self.recorder.failure is not None:
                 raise self.recorder.failure
-            if feed.answers:
+            if feed.answers and (feed.refusal is None or feed.refusal.reached):
                 tries = 0
                 continue
             # Nothing came of this connection. A server that takes fewer connections than we open
@@ -82,11 +88,10 @@ class Delivery:
                 self.refusal = refusal
             elif self._alive > 1:
                 break
-            elif (tries := tries + 1) >= _MOST_TRIES:
+            elif (tries := tries + 1) >= _MOST_TRIES or not refusal.reached:
                 self.refusal = refusal
             else:
                 await asyncio.sleep(0.3 * tries)
-        self._alive -= 1
 
     def next_claimed(self) -> Claimed | None:
         while self._more():
@@ -147,8 +152,12 @@ class ConnectionFeed:
             try:
                 message = self._delivery.compose(claimed)
             except TemplateFault as fault:
-                outcome = Outcome(verdict="failed", code="template", text=fault.message)
-                self._delivery.recorder.answer(claimed, outcome)
+                self._cannot(claimed, "template", fault.message)
+                continue
+            except Exception as error:
+                # Whatever one contact's values can do to a message ends this message and not the others,
+                # who would wait behind it at every tick; many in a row stop the campaign.
+                self._cannot(claimed, "compose", f"{type(error).__name__}: {error}")
                 continue
             self._next = (claimed, message)
         return self._next[1]
@@ -188,6 +197,9 @@ class ConnectionFeed:
             self._marked = None
             self.answers += 1
 
+    def _cannot(self, claimed: Claimed, code: str, text: str) -> None:
+        self._delivery.recorder.answer(claimed, Outcome(verdict="failed", code=code, text=text))
+
     def _take(self, message: Message) -> Claimed:
         assert self._next is not None
         assert self._next[1].send_id == message.send_id
@@ -207,6 +219,9 @@ def _one_by_one(
                 continue
             outcome = await loop.run_in_executor(pool, send, message)
             feed.done(message, outcome)
+            if not outcome.reached:
+                feed.refused(outcome)
+                return
 
     return deliver
 

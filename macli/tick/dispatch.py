@@ -14,18 +14,20 @@ from typing import Any
 
 from macli import audience
 from macli.clock import to_ms
-from macli.errors import MacliError
+from macli.errors import MacliError, OperationFailed
 from macli.model import Outcome
 from macli.providers.base import Provider
-from macli.store import Row, campaign_states, identity, ledger, workers
+from macli.store import Row, campaign_states, channels, claiming, identity, ledger, workers
 from macli.tick import allowance
 from macli.tick.compose import StepComposer, load_provider, provider_of
 from macli.tick.delivery import Claims, Delivery
 from macli.tick.engine import Engine
-from macli.tick.recorder import Claimed, Recorder, Retry
+from macli.tick.lookup import Lookup
+from macli.tick.recorder import Claimed, Recorder, Retry, read_pulse
 
 _MOST_FAILURES_IN_A_ROW = 50
 _REST_AFTER_REFUSAL = timedelta(minutes=1)
+_LONGEST_REST = timedelta(hours=1)
 
 
 @dataclass(kw_only=True)
@@ -156,7 +158,7 @@ class _Run:
         found = []
         for source in self._sources():
             row = self._provider_row(source)
-            if row is not None and row["id"] == provider_id:
+            if row is not None and row["id"] == provider_id and source.campaign_id not in self.result.paused:
                 found.append(source)
         return found
 
@@ -164,6 +166,11 @@ class _Run:
         try:
             composer = self._composer(source, None)
             channel = composer.action.channel or composer.campaign.default_channel
+            kind = channels.get(self.engine.store, channel)["kind"]
+            if kind != source.channel:
+                raise OperationFailed(
+                    f"the channel {channel!r} is {kind} now, and messages are planned as {source.channel}"
+                )
             return provider_of(self.engine.store, channel)
         except MacliError as error:
             self.pause(source.campaign_id, Outcome(verdict="sender_fault", text=error.message))
@@ -222,13 +229,17 @@ class _Run:
             quiet_hours=composer.campaign.quiet_hours,
         )
         reason, params = audience.refusal(policy, moment, own="sends.id")
+        # Time has passed since a message was planned where it waited for a quiet hour, a rate or a retry.
+        lookup = Lookup(engine=self.engine, now=moment)
+        rules = (composer.campaign.goal, composer.campaign.exit)
+        leaving = [lookup.where(rule, few=True) for rule in rules if rule is not None]
         # Before each claim and behind the last, so that any copy of the store made earlier is known as older.
         identity.advance(store)
         with store.write():
             allowed = min(limit, allowance.left(store, provider_row, now_ms))
             if allowed <= 0:
                 return [], 0
-            gathered = ledger.gather(
+            gathered = claiming.gather(
                 store,
                 source,
                 now_ms=now_ms,
@@ -236,11 +247,12 @@ class _Run:
                 address=policy.address,
                 reason=reason,
                 params=params,
+                leaving=leaving,
             )
             if policy.quiet is not None:
                 self._hold_quiet(policy.quiet, moment)
             allowance.hold_domains(store, provider_row, now_ms)
-            rows = ledger.claim(
+            rows = claiming.claim(
                 store,
                 worker_id=self.worker_id,
                 provider_id=provider_row["id"],
@@ -251,24 +263,24 @@ class _Run:
             skipped = store.rows(
                 "SELECT reason, count(*) AS sends FROM claiming WHERE reason IS NOT NULL GROUP BY reason"
             )
-        self.recorder.note_pulse()
+            pulse = read_pulse(store)
         for row in skipped:
             self.result.counts[source.campaign_id, f"skipped:{row['reason']}"] += row["sends"]
             self._tell(row["sends"])
-        claimed = [Claimed(row=row, source=source, policy=policy, wakes=not composer.last) for row in rows]
+        claimed = [Claimed(row=row, source=source, policy=policy, pulse=pulse, wakes=not composer.last) for row in rows]
         return claimed, gathered
 
     def _hold_quiet(self, quiet: Any, moment: Any) -> None:
         store = self.engine.store
         zones = [row["zone"] for row in store.rows("SELECT DISTINCT zone FROM claiming WHERE reason IS NULL")]
         for zone, opens in audience.opening_times(quiet, zones, moment, self.engine.zone).items():
-            self.result.counts[0, "held"] += ledger.hold(store, zone, opens)
+            self.result.counts[0, "held"] += claiming.hold(store, zone, opens)
 
     def _answered(self, claimed: Claimed, outcome: Outcome) -> None:
         """Many refusals in a row are no longer the recipients' fault."""
         self._tell(1)
         campaign_id = claimed.source.campaign_id
-        if outcome.verdict in ("rejected", "failed"):
+        if outcome.verdict in ("rejected", "failed", "bounced"):
             self._in_a_row[campaign_id] += 1
             if self._in_a_row[campaign_id] == _MOST_FAILURES_IN_A_ROW:
                 words = f"{_MOST_FAILURES_IN_A_ROW} messages in a row were refused: {outcome.code} {outcome.text}"
@@ -295,7 +307,8 @@ class _Run:
         self.result.unreachable[delivery.provider.name] = words
         self.result.more = True
         rest = _REST_AFTER_REFUSAL * random.uniform(1, 1.5)  # noqa: S311
-        rest_over = self.engine.moment() + max(rest, timedelta(seconds=refusal.retry_after or 0))
+        asked = timedelta(seconds=min(refusal.retry_after or 0, _LONGEST_REST.total_seconds()))
+        rest_over = self.engine.moment() + max(rest, asked)
         with self.engine.store.write():
             self.engine.store.execute(
                 """
@@ -307,7 +320,9 @@ class _Run:
             )
 
     def _rested(self, row: Row) -> bool:
-        if (row["blocked_until_at"] or 0) <= to_ms(self.engine.moment()):
+        moment = self.engine.moment()
+        # A rest that ends later than any does was noted by a tick at a chosen time, or by a wrong clock.
+        if not to_ms(moment) < (row["blocked_until_at"] or 0) <= to_ms(moment + _LONGEST_REST):
             return True
         self.result.unreachable[row["name"]] = f"resting after: {row['blocked_reason']}"
         self.result.more = True

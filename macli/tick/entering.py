@@ -101,7 +101,8 @@ def whenever(lookup: Lookup, row: Row, over: Callable[[], bool]) -> int:
     """Let in those for whom the condition has become true; how many."""
     store = lookup.store
     last = _last_event(store)
-    since = (row["swept_at"] or row["activated_at"] or 0) - _OVERLAP_MS
+    # A last look at a time to come (a tick at a chosen time, a clock set back) must not hide what changes now.
+    since = min(row["swept_at"] or row["activated_at"] or 0, lookup.now_ms) - _OVERLAP_MS
     every: timedelta = lookup.engine.setting("check_every")
     stale = row["swept_all_at"] is None or (lookup.now_ms - row["swept_all_at"] >= every // timedelta(milliseconds=1))
     store.execute(_CHANGED)

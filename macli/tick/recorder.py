@@ -30,12 +30,21 @@ STATES: dict[Verdict, SendState] = {
 
 _LONGEST_WORDS = 300
 
-# What must not have changed between a claim and the wire: anyone's no, a suppression, a campaign's state.
+# What must not have changed between a claim and the wire: anyone's no, a suppression, a contact, a
+# campaign's state. An import says no without an event, so contacts and consents are looked at too.
 _PULSE = """
 SELECT coalesce((SELECT max(id) FROM events), 0),
        coalesce((SELECT max(id) FROM suppressions), 0),
-       (SELECT total(updated_at) FROM campaigns)
+       coalesce((SELECT max(id) FROM consents), 0),
+       coalesce((SELECT max(updated_at) FROM contacts), 0),
+       (SELECT coalesce(sum(updated_at), 0) FROM campaigns),
+       (SELECT coalesce(sum(id), 0) FROM campaigns WHERE state = 'active')
 """
+
+Pulse = tuple[int, ...]
+"""The state of the world at a claim; while it stays the same, no mark needs a second look."""
+
+_LONGEST_ASKED = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +60,7 @@ class Retry:
         if attempts + 1 >= self.attempts:
             return None
         span: timedelta = min(self.first * 2 ** min(attempts, 40), self.longest) * random.uniform(0.75, 1.25)  # noqa: S311
-        return moment + max(span, timedelta(seconds=asked or 0))
+        return moment + max(span, timedelta(seconds=min(asked or 0, _LONGEST_ASKED)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +70,7 @@ class Claimed:
     row: Row
     source: ledger.Source
     policy: Policy
+    pulse: Pulse
     wakes: bool
     """Whether the contact's enrollment waits for this send to settle."""
 
@@ -84,12 +94,7 @@ class Recorder:
     _marks: list[tuple[Claimed, "asyncio.Future[bool]"]] = field(default_factory=list)
     _answers: list[tuple[Claimed, Outcome]] = field(default_factory=list)
     _settled: list[int] = field(default_factory=list)
-    _pulse: tuple[float, ...] | None = None
     _scheduled: bool = False
-
-    def note_pulse(self) -> None:
-        """Remember the state of the world at a claim; when it changes, each mark looks again."""
-        self._pulse = self._read_pulse()
 
     def mark(self, claimed: Claimed) -> "asyncio.Future[bool]":
         """Ask for the mark of a message; the future tells, once it is committed, whether to send it."""
@@ -151,10 +156,14 @@ class Recorder:
                 future.set_exception(error)
 
     def _mark(self, claimed: list[Claimed]) -> set[int]:
-        ids = {one.send_id for one in claimed}
-        if claimed and self._read_pulse() != self._pulse:
-            ids -= {one.send_id for one in claimed if self._withdrawn(one)}
-        ledger.mark(self.store, ids, worker_id=self.worker_id, now_ms=to_ms(self.moment()))
+        if not claimed:
+            return set()
+        pulse = read_pulse(self.store)
+        ids = {one.send_id for one in claimed if one.pulse == pulse or not self._withdrawn(one)}
+        marked = ledger.mark(self.store, ids, worker_id=self.worker_id, now_ms=to_ms(self.moment()))
+        if marked != len(ids):
+            # Somebody took a claim away (this worker was held for dead): only what is marked may leave.
+            ids = ledger.marked(self.store, ids, worker_id=self.worker_id)
         return ids
 
     def _withdrawn(self, claimed: Claimed) -> bool:
@@ -163,7 +172,8 @@ class Recorder:
         reason, params = refusal(claimed.policy, moment, own="sends.id")
         row = self.store.row(
             f"""
-            SELECT campaigns.state, sends.state AS send_state, {reason} AS reason
+            SELECT campaigns.state, sends.state AS send_state, sends.worker_id, {reason} AS reason,
+                   {claimed.policy.address} AS address
             FROM sends
             LEFT JOIN contacts ON contacts.id = sends.contact_id
             LEFT JOIN campaigns ON campaigns.id = sends.campaign_id
@@ -172,12 +182,14 @@ class Recorder:
             {**params, "id": claimed.send_id},
         )
         assert row is not None
+        if row["send_state"] != "claimed" or row["worker_id"] != self.worker_id:
+            return True
         if row["reason"] is not None:
             self._settle(claimed, "skipped", reason=row["reason"], code=None, reference=None)
-        elif row["state"] != "active":
+        elif row["state"] != "active" or row["address"] != claimed.row["address"]:
             ledger.put_back(self.store, claimed.send_id, due_ms=to_ms(moment), attempted=False)
         else:
-            return bool(row["send_state"] != "claimed")
+            return False
         return True
 
     def _record(self, answers: list[tuple[Claimed, Outcome]]) -> None:
@@ -213,6 +225,10 @@ class Recorder:
             ledger.accept(self.store, accepted)
 
     def _try_again(self, claimed: Claimed, outcome: Outcome) -> None:
+        if not outcome.reached:  # the provider is left alone for a while, the message loses nothing by it
+            due_ms = to_ms(self.moment())
+            ledger.put_back(self.store, claimed.send_id, due_ms=due_ms, code=_words(outcome), attempted=False)
+            return
         due = self.retry.due(self.moment(), claimed.row["attempts"], outcome.retry_after)
         if due is None:
             self._settle(claimed, "failed", reason="gave_up", code=_words(outcome), reference=None)
@@ -251,7 +267,8 @@ class Recorder:
             moment,
             [
                 NewEvent(
-                    contact_id=claimed.row["id"],
+                    # Whoever was deleted while the message was on its way has no events any more.
+                    contact_id=ledger.contact_of(self.store, claimed.send_id),
                     name=outcome.event,
                     at=to_ms(moment),
                     source="provider",
@@ -275,10 +292,12 @@ class Recorder:
         ledger.wake(self.store, "SELECT send_id FROM settled", to_ms(self.moment()))
         self._settled.clear()
 
-    def _read_pulse(self) -> tuple[float, ...]:
-        row = self.store.row(_PULSE)
-        assert row is not None
-        return tuple(row)
+
+def read_pulse(store: Store) -> Pulse:
+    """The pulse now; read in the transaction of a claim, so that nothing falls between the two."""
+    row = store.row(_PULSE)
+    assert row is not None
+    return tuple(row)
 
 
 def _words(outcome: Outcome) -> str | None:

@@ -64,7 +64,7 @@ def settle(engine: Engine, row: Row, outcome: Outcome) -> None:
         ledger.wake(engine.store, str(int(row["id"])), now_ms)
         if outcome.event is not None:
             event = NewEvent(
-                contact_id=row["contact_id"],
+                contact_id=ledger.contact_of(engine.store, row["id"]),
                 name=outcome.event,
                 at=now_ms,
                 source="provider",
@@ -78,27 +78,51 @@ def settle(engine: Engine, row: Row, outcome: Outcome) -> None:
 
 def decide(engine: Engine, rows: list[Row], decision: Decision) -> int:
     """Settle messages in doubt by a person's word: they arrived, they did not, or send them again."""
+    if decision == "resend":
+        return _resend(engine, rows)
     now_ms = to_ms(engine.now)
     changed = 0
     with engine.store.write():
         for row in rows:
-            if decision == "resend":
-                changed += engine.store.execute(
-                    """
-                    UPDATE sends
-                    SET state = 'planned', due_at = :now, worker_id = NULL, left_at = NULL, settled_at = NULL,
-                        reason = NULL
-                    WHERE id = :id
-                      AND state = 'unknown'
-                    """,
-                    {"id": row["id"], "now": now_ms},
-                )
-                continue
             changed += ledger.settle(
                 engine.store, row["id"], decision, now_ms=now_ms, reason="decided", code=None, reference=None
             )
             ledger.wake(engine.store, str(int(row["id"])), now_ms)
     return changed
+
+
+def _resend(engine: Engine, rows: list[Row]) -> int:
+    """Plan messages again; a campaign that had finished is active for them. Raises OperationFailed for none."""
+    changed = 0
+    with engine.store.write():
+        for row in rows:
+            params = {"id": row["id"], "campaign": row["campaign_id"], "now": to_ms(engine.now)}
+            if engine.store.execute(_RESEND, params):
+                engine.store.execute(_ACTIVE_AGAIN, params)
+                changed += 1
+    if rows and not changed:
+        raise OperationFailed(
+            "none of these messages can be sent again: they are tests, or their campaign was cancelled",
+            hint="macli message resolve ID --as failed",
+        )
+    return changed
+
+
+# The address stays taken until the claim: what may have arrived there is not sent there to another contact.
+_RESEND = """
+UPDATE sends
+SET state = 'planned', due_at = :now, worker_id = NULL, left_at = NULL, settled_at = NULL, reason = NULL
+WHERE id = :id
+  AND state = 'unknown'
+  AND campaign_id IN (SELECT id FROM campaigns WHERE state <> 'cancelled')
+"""
+
+_ACTIVE_AGAIN = """
+UPDATE campaigns
+SET state = 'active', finished_at = NULL, updated_at = :now
+WHERE id = :campaign
+  AND state = 'finished'
+"""
 
 
 def in_doubt(engine: Engine, *, campaign_id: int | None, send_id: int | None) -> list[Row]:

@@ -1,0 +1,48 @@
+"""The names of events: those macli itself records, and what may be the name of a company's own."""
+
+import re
+from collections.abc import Mapping
+
+from macli.errors import UsageError, did_you_mean
+
+NAMES: Mapping[str, str] = {
+    "contact.added": "a contact was created: by command, form or API, or by an import with --fire-events",
+    "contact.readded": "a removed contact came back",
+    "contact.removed": "a contact was removed; nothing is sent to it from here on",
+    "contact.purged": "contacts were deleted for good; the event does not say who they were",
+    "attribute.set": "an existing contact got an attribute it did not have (name, value)",
+    "attribute.changed": "an attribute's value really changed (name, old, value)",
+    "tag.added": "a tag was newly assigned (tag)",
+    "tag.removed": "a tag was taken off (tag)",
+    "consent.granted": "the contact said yes (channel, topic)",
+    "consent.withdrawn": "the contact said no (channel, topic)",
+    "segment.entered": "the contact came into a tracked segment (segment)",
+    "segment.left": "the contact left a tracked segment (segment)",
+    "email.delivered": "the recipient's server took the mail",
+    "email.opened": "the mail was opened",
+    "email.clicked": "a link in the mail was followed (url)",
+    "email.bounced": "the address does not work, for good",
+    "email.complained": "the recipient called it spam",
+    "email.unsubscribed": "the recipient unsubscribed by a mail's link or header",
+    "sms.delivered": "the handset got the text message",
+    "sms.failed": "the text message did not arrive",
+    "sms.opted_out": "the recipient answered STOP, or the provider says so",
+    "address.invalid": "the phone number cannot take text messages",
+}
+"""Events macli itself records; any other dotted lower-case name is a company's own event."""
+
+_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+_FAMILIES = frozenset(name.split(".")[0] for name in NAMES)
+
+
+def check_name(name: str) -> str:
+    """The event name, when it is one. Raises UsageError."""
+    if not _NAME.fullmatch(name):
+        near = did_you_mean(name.lower(), NAMES)
+        raise UsageError(f"{name!r} is no event name{near}", hint="lower-case words with dots, for example order.paid")
+    return name
+
+
+def is_misspelt(name: str) -> bool:
+    """Whether ``name`` stands in one of macli's own families (``contact.…``) and macli never records it."""
+    return name not in NAMES and name.split(".")[0] in _FAMILIES
