@@ -227,9 +227,12 @@ def opening_times(
 
 def _opens(quiet: QuietHours, moment: datetime, where: ZoneInfo) -> datetime:
     """The first instant at or after ``moment`` outside the quiet hours in ``where``."""
-    local = moment.astimezone(where).time()
+    here = moment.astimezone(where)
+    local = here.time()
     if quiet.start < quiet.end:
         inside = quiet.start <= local < quiet.end
     else:
         inside = local >= quiet.start or local < quiet.end
+    if inside and here.fold and local < quiet.end:
+        return moment  # in an hour the clocks repeat the quiet ended already, the first time
     return next_time_of_day(moment, quiet.end, where) if inside else moment

@@ -25,7 +25,7 @@ from macli import __version__
 from macli.clock import system_clock
 from macli.context import Macli
 from macli.errors import MacliError, UnknownName
-from macli.log import Log
+from macli.log import Log, without_secrets
 
 Section: TypeAlias = dict[str, str]
 
@@ -129,7 +129,25 @@ def _accept(command: ClickCommand, options: Sequence[TyperOption]) -> None:
         for inner in command.commands.values():
             _accept(inner, options)
     taken = {word for param in command.params for word in param.opts}
+    if "--json" not in taken and not isinstance(command, TyperGroup) and command.name not in _TELLS_A_STORY:
+        command.params.append(_json_option())
     command.params.extend(option for option in options if not taken.intersection(option.opts))
+
+
+_TELLS_A_STORY = {"demo"}
+
+
+def _json_option() -> TyperOption:
+    """``--json`` of a command that has nothing to list: what it says, as one object."""
+
+    def keep(ctx: Context, param: Any, value: bool) -> None:
+        macli = ctx.find_root().obj
+        if value and isinstance(macli, Macli):
+            macli.json = True
+
+    return TyperOption(
+        param_decls=["--json"], is_flag=True, default=False, help="Write JSON.", callback=keep, expose_value=False
+    )
 
 
 def global_options(*, hidden: bool = False) -> list[TyperOption]:
@@ -203,7 +221,7 @@ def run(args: Sequence[str], *, macli: Macli | None = None) -> int:
         macli.close()
     if (macli.log_json or macli.log_file or "workspace" in macli.__dict__) and macli.log:
         seconds = round(time.monotonic() - started, 3)
-        macli.log.write("info", "ended", args=list(args), exit_code=code, seconds=seconds)
+        macli.log.write("info", "ended", args=without_secrets(args), exit_code=code, seconds=seconds)
     return code
 
 
@@ -214,6 +232,8 @@ def _invoke(args: Sequence[str], macli: Macli) -> int:
     try:
         with commands.make_context("macli", list(args), obj=macli, max_content_width=100) as ctx:
             commands.invoke(ctx)
+        if macli.json:
+            print(json.dumps({"done": macli.said}, ensure_ascii=False))
         sys.stdout.flush()
     except Exit as ended:
         return ended.exit_code
@@ -278,7 +298,7 @@ def _unexpected(error: Exception, args: Sequence[str], macli: Macli) -> int:
     log = macli.log
     if log is None or log.file is None:
         log = Log(Path(tempfile.gettempdir()) / f"macli-{os.getuid()}.log", as_json=False, now=system_clock)
-    log.write("error", f"{type(error).__name__}: {error}", args=list(args), traceback=trace)
+    log.write("error", f"{type(error).__name__}: {error}", args=without_secrets(args), traceback=trace)
     return _fail(
         args,
         macli,

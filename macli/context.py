@@ -33,6 +33,9 @@ class Macli:
         self.quiet = False
         self.verbose = False
         self.no_color = False
+        self.json = False
+        self.said: list[str] = []
+        """With ``json``, what a command said that has nothing to list."""
         self.log_file: Path | None = None
         self.log_json = False
         self.clock = clock or _clock_of_environment
@@ -95,6 +98,7 @@ class Macli:
             zone=lambda: self.zone,
             colors=self._category_colors,
             log=lambda: self.log,
+            said=self.said if self.json else None,
         )
 
     def _category_colors(self) -> dict[str, str]:

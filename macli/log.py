@@ -1,11 +1,29 @@
 """The log: one line for each thing said and each command run, as text or as JSON."""
 
 import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+_SECRET = re.compile(r"token|password|secret|api[-_]?key", re.IGNORECASE)
+_REFERENCE = re.compile(r"(env|file|keyring):")
+
+
+def without_secrets(args: Sequence[str]) -> list[str]:
+    """A command line as it may be kept: a secret somebody typed is refused, and must not be in the log either."""
+    return list(_shown(args))
+
+
+def _shown(args: Sequence[str]) -> Iterator[str]:
+    follows = False
+    for word in args:
+        name, sign, value = ("", "", word) if follows else word.partition("=")
+        secret = follows or (bool(sign) and _SECRET.search(name) is not None)
+        follows = not sign and word.startswith("-") and _SECRET.search(word) is not None
+        yield f"{name}{sign}…" if secret and not _REFERENCE.match(value) else word
 
 
 class Log:

@@ -59,13 +59,15 @@ class Where:
     ``sql`` is two-valued and refers to the columns of a table or alias named ``contacts``;
     ``params`` are its named parameters. ``timely`` is true when the answer for an unchanged
     contact can change as time passes. ``reads`` names the tables besides contacts, its tags and its
-    consents whose changes can change the answer without the contact being touched.
+    consents whose changes can change the answer without the contact being touched. ``direct`` says
+    that an index leads straight to the contacts, so that asking twice costs little.
     """
 
     sql: str
     params: Mapping[str, Any] = field(default_factory=dict)
     timely: bool = False
     reads: frozenset[str] = frozenset()
+    direct: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

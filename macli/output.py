@@ -12,6 +12,8 @@ from macli.errors import OperationFailed, UnknownName, UsageError
 from macli.shapes import Record, csv_rows, is_time, json_text, member, members, printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from macli.log import Log
 
 SHAPES = ("table", "plain", "markdown", "csv", "json", "ndjson")
@@ -32,18 +34,22 @@ class Output:
         zone: Callable[[], ZoneInfo],
         colors: Callable[[], Mapping[str, str]] = dict,
         log: Callable[[], "Log | None"] = lambda: None,
+        said: list[str] | None = None,
     ) -> None:
         self.quiet = quiet
         self.color = color
         self._zone = zone
         self._colors = colors
         self._log = log
+        self._said = said
 
     def say(self, text: str, *, shape: str | None = None) -> None:
         """A line for people; nothing where a program reads or --quiet was asked."""
         if log := self._log():
             log.write("info", text)
-        if not self.quiet and shape not in MACHINE_SHAPES:
+        if self._said is not None:
+            self._said.append(text)
+        elif not self.quiet and shape not in MACHINE_SHAPES:
             print(text)
 
     def warn(self, text: str) -> None:
@@ -111,6 +117,11 @@ class Output:
             for place, name in enumerate(columns)
         ]
         cells = [[self._cell(value, name) for value, name in zip(row, columns, strict=True)] for row in values]
+        if shape == "table" and cells:
+            # A terminal is narrow: what no row has a value for is left out there.
+            told = [place for place in range(len(columns)) if place == 0 or any(row[place] for row in cells)]
+            columns, sides = [columns[place] for place in told], [sides[place] for place in told]
+            cells = [[row[place] for place in told] for row in cells]
         self._lay_out(cells, columns, sides, shape, title)
         if next(rows, None) is not None:
             self.warn(f"the first {TABLE_ROWS} rows are shown; --format csv or ndjson writes them all")
@@ -159,6 +170,10 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
+        console = Console(no_color=not self.color or None, highlight=False)
+        if heads and _too_narrow(console.width, cells, columns):
+            self._one_below_another(console, cells, columns, title)
+            return
         table = Table(box=box.SIMPLE_HEAD if heads else None, show_header=heads, pad_edge=False)
         for place, (name, side) in enumerate(zip(columns, sides, strict=True)):
             head = name.removesuffix("_at").replace("_", " ")
@@ -169,10 +184,25 @@ class Output:
             for place in colored:
                 texts[place].stylize(self._style(row[place]))
             table.add_row(*texts)
-        console = Console(no_color=not self.color or None, highlight=False)
         if title and not self.quiet:
             console.print(Text(title, style="bold"))
         console.print(table)
+
+    def _one_below_another(
+        self, console: "Console", cells: list[list[str]], columns: Sequence[str], title: str | None
+    ) -> None:
+        """Rows too wide for the terminal as records: each value on a line of its own."""
+        from rich.text import Text
+
+        heads = [name.removesuffix("_at").replace("_", " ") for name in columns]
+        width = max(map(len, heads))
+        if title and not self.quiet:
+            console.print(Text(title, style="bold"))
+        for row in cells:
+            console.print(Text("─" * min(console.width, 40), style="dim"))
+            for head, cell in zip(heads, row, strict=True):
+                if cell:
+                    console.print(Text(head.ljust(width + 2), style="dim") + Text(cell))
 
     def _style(self, word: str) -> str:
         """How a category's name, a colour's or a verdict looks."""
@@ -240,6 +270,14 @@ class Progress:
 
     def advance(self, n: int = 1) -> None:
         self._move(n)
+
+
+def _too_narrow(width: int, cells: list[list[str]], columns: Sequence[str]) -> bool:
+    """Whether a table would fold its cells to shreds: less than 12 characters, or a cell's own, for a column."""
+    wanted = [
+        min(12, max([len(name), *(len(row[place]) for row in cells[:200])])) for place, name in enumerate(columns)
+    ]
+    return sum(wanted) + 2 * len(columns) > width
 
 
 def _counts(value: Any, column: str) -> bool:

@@ -103,6 +103,6 @@ One folder a campaign: campaign.yaml beside the templates it names.
     campaigns/welcome/hello.html
 
 macli diff campaigns/ shows what would change, macli apply campaigns/ makes it so,
-macli export campaigns/ writes what the store holds as such folders.
+macli export campaign NAME writes one that the store holds as such a folder.
 """,
 }

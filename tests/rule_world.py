@@ -401,12 +401,19 @@ def _kind(literal: Literal) -> str:
     return _kind_of_literal(literal)
 
 
-def _joined(children: st.SearchStrategy[Rule]) -> st.SearchStrategy[Rule]:
-    several = st.lists(children, min_size=2, max_size=3).map(tuple)
-    return st.one_of(several.map(And), several.map(Or), children.map(negate))
+@st.composite
+def trees(draw: st.DrawFn, depth: int = 3) -> Rule:
+    """Predicates joined by and, or and not."""
+    how = draw(st.sampled_from(["leaf", "and", "or", "not"])) if depth else "leaf"
+    if how == "leaf":
+        return draw(leaves)
+    if how == "not":
+        return negate(draw(trees(depth - 1)))
+    several = tuple(draw(trees(depth - 1)) for _ in range(draw(st.integers(2, 3))))
+    return And(several) if how == "and" else Or(several)
 
 
-every_rule = st.recursive(leaves, _joined, max_leaves=6)
+every_rule = trees()
 
 # The store
 
@@ -476,7 +483,7 @@ def keep(store: Store, found: list[dict[str, Any]], suppressed: set[tuple[str, s
                     event["name"],
                     event["at"],
                     event["campaign_id"],
-                    json.dumps(event["properties"]),
+                    json.dumps(event["properties"], ensure_ascii=False),
                     fold_json(event["properties"]),
                 ),
             )

@@ -70,7 +70,7 @@ def assert_the_ledger_agrees(world: World, sink: sinks.Sink) -> None:
 def test_two_hundred_kills_in_a_send_of_five_thousand_neither_repeat_nor_lose_a_message(tmp_path: Path) -> None:
     contacts, kills = 5_000, 0
     chance = random.Random(7)
-    with sinks.running(tmp_path / "log", delay=0.012) as sink:
+    with sinks.running(tmp_path / "log", delay=0.02) as sink:
         world = broadcast(tmp_path, sink.port, contacts)
         planned = tick_in_a_child(world)
         time.sleep(0.2)
@@ -83,7 +83,7 @@ def test_two_hundred_kills_in_a_send_of_five_thousand_neither_repeat_nor_lose_a_
             time.sleep(chance.uniform(0.005, 0.045))
             after = world.states().get("unknown", 0)
             assert after - before <= CONNECTIONS
-        assert world.states()["planned"] > 0, "the kills came too late to prove anything"
+        assert world.states().keys() & {"planned", "claimed"}, "the kills came too late to prove anything"
         assert wait_for(planned) == 0
         assert wait_for(tick_in_a_child(world)) == 0
         states = account(world, contacts)

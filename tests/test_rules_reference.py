@@ -27,7 +27,7 @@ VOCABULARY = Vocabulary(
 
 def test_the_page_is_what_the_predicates_say() -> None:
     page = HERE / "docs" / "reference" / "rules.md"
-    assert page.read_text("utf-8") == rules.reference(), "write it anew from macli.rules.reference()"
+    assert page.read_text("utf-8") == rules.reference(), "write it anew: make docs"
 
 
 @pytest.mark.parametrize("example", pages.examples())

@@ -325,6 +325,12 @@ def test_text_is_compared_without_case_in_any_script(store: Store) -> None:
         assert who(store, f'country contains "{asked[1:]}"') == [f"{number}@example.com"]
 
 
+def test_a_printed_rule_keeps_what_belongs_to_the_event_apart() -> None:
+    rule = rules.parse("(event order.paid with total > 100) and country = Canada")
+    assert str(rule) == 'event "order.paid" with (total > 100) and country = Canada'
+    assert rules.parse(str(rule)) == rule
+
+
 def test_event_conditions_stand_alone_for_campaigns(store: Store) -> None:
     with store.write():
         for number, properties in enumerate(({"total": 150, "currency": "EUR"}, {"total": 5}, {"total": "150"})):

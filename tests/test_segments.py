@@ -252,7 +252,7 @@ def test_a_preview_counts_once_and_takes_its_sample_from_all_over(store: Store) 
     assert selection.preview(store, where, sample=0).sample == []
     nobody = selection.where_of(store, "not everyone", NOW, UTC_ZONE)
     assert selection.preview(store, nobody) == selection.Preview(count=0, sample=[], ids="")
-    assert selection.reach(store, selection.preview(store, nobody)) == selection.Reach(email=0, sms=0)
+    assert selection.reach(store, nobody, selection.preview(store, nobody)) == selection.Reach(email=0, sms=0)
     with store.write():
         store.execute(
             """
@@ -265,8 +265,21 @@ def test_a_preview_counts_once_and_takes_its_sample_from_all_over(store: Store) 
     assert len(set(found.sample)) == 10
     assert all(low < high for low, high in zip(found.sample, found.sample[1:], strict=False))
     assert found.sample[-1] > 4000
-    assert selection.reach(store, found) == selection.Reach(email=5, sms=4995)
+    assert selection.reach(store, where, found) == selection.Reach(email=5, sms=4995)
     assert [row["id"] for row in selection.rows_of(store, found.sample)] == found.sample
+
+
+def test_a_preview_by_an_index_says_the_same(store: Store) -> None:
+    rule = "country = Canada and orders < 3"
+    scanned = selection.where_of(store, rule, NOW, UTC_ZONE)
+    attributes.index(store, "country")
+    attributes.index(store, "orders")
+    direct = selection.where_of(store, rule, NOW, UTC_ZONE)
+    assert (scanned.direct, direct.direct) == (False, True)
+    for where in (scanned, direct):
+        found = selection.preview(store, where)
+        assert (found.count, sorted(found.sample)) == (2, [1, 2])
+        assert selection.reach(store, where, found) == selection.Reach(email=2, sms=0)
 
 
 # The commands

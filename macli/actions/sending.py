@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from macli.actions.batch import FAIL, Batch
 from macli.campaign.words import ChannelName, EmailAddress, Rule, TemplateName
-from macli.errors import UnknownName
+from macli.errors import UnknownName, UsageError
 from macli.model import ChannelKind
 from macli.store import Store
 
@@ -54,6 +54,10 @@ class Sender:
     name: str | None = None
     email: EmailAddress | None = None
     reply_to: EmailAddress | None = None
+
+    def __post_init__(self) -> None:
+        if any(ord(character) < 32 or ord(character) == 127 for character in self.name or ""):
+            raise UsageError("the sender's name holds a line break or another control character")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,7 +96,7 @@ def _steps(steps: Sequence[Any], template: str | None, files: Sequence[str]) -> 
     sending = [index for index, step in enumerate(steps) if isinstance(step, Mapping) and "send" in step]
     if len(sending) > 1 or (steps and not sending) or any(_nests(step) for step in steps):
         raise UsageError(
-            "this campaign has several steps", hint="macli campaign export NAME writes them to a file to edit"
+            "this campaign has several steps", hint="macli export campaign NAME writes them to a file to edit"
         )
     if not sending:
         if template is None:

@@ -7,7 +7,7 @@ import typer
 from macli.commands import options
 from macli.context import Macli
 from macli.errors import UnknownName
-from macli.model import FINAL_STATES
+from macli.model import CHANNEL_KINDS, FINAL_STATES
 
 app = typer.Typer(no_args_is_help=True, help="What became of each message.")
 
@@ -44,10 +44,12 @@ def list_(
     macli = Macli.of(ctx)
     if state is not None and state not in _STATES:
         raise UnknownName("state", state, _STATES, hint=f"one of {', '.join(_STATES)}")
+    if channel is not None and channel not in CHANNEL_KINDS:
+        raise UnknownName("kind of channel", channel, CHANNEL_KINDS, hint=f"one of {', '.join(CHANNEL_KINDS)}")
     rows = messages.browse(
         macli.store,
         campaign_id=campaigns.get(macli.store, campaign)["id"] if campaign else None,
-        contact_id=contacts.find(macli.store, contact)["id"] if contact else None,
+        contact_id=contacts.find(macli.store, contact, region=macli.setting("country"))["id"] if contact else None,
         state=state,
         channel=channel,
         limit=limit,

@@ -92,7 +92,7 @@ def preview(
     started = perf_counter()
     found = selection.preview(macli.store, where, sample)
     took = perf_counter() - started
-    total, reach = selection.total(macli.store), selection.reach(macli.store, found)
+    total, reach = selection.total(macli.store), selection.reach(macli.store, where, found)
     people = [dict(row) for row in selection.rows_of(macli.store, found.sample)]
     shape = options.shape(format, json)
     answer = {

@@ -43,16 +43,42 @@ def grant_where(
     with store.write():
         chosen = _say(store, now, ids, params, "granted", channel, topic, source, evidence)
         if not topic:
-            store.execute(_FREE.format(column="email" if channel == "email" else "phone"), {"channel": channel})
+            store.execute(_FREE.format(column=_column(channel), ids=ids), {**params, "door_channel": channel})
     return chosen
 
 
 _FREE = """
 DELETE FROM suppressions
-WHERE channel = :channel
+WHERE channel = :door_channel
   AND reason = 'opted_out'
-  AND address IN (SELECT {column} FROM contacts WHERE id IN (SELECT contact_id FROM chosen))
+  AND address IN (SELECT {column} FROM contacts WHERE id IN ({ids}))
 """
+
+
+def keep_noes(store: Store, now: datetime, ids: str, params: Mapping[str, Any], channel: str, source: str) -> None:
+    """Where the contacts ``ids`` selects said no to the channel, their addresses say it from here on by themselves."""
+    store.execute(
+        _OUTLIVE.format(column=_column(channel), ids=ids),
+        {**params, "door_channel": channel, "door_now": to_ms(now), "door_source": source},
+    )
+
+
+_OUTLIVE = """
+INSERT INTO suppressions (channel, address, reason, source, suppressed_at)
+SELECT :door_channel, contacts.{column}, 'opted_out', :door_source, :door_now
+FROM consents
+JOIN contacts ON contacts.id = consents.contact_id
+WHERE consents.channel = :door_channel
+  AND consents.topic = ''
+  AND consents.status = 'withdrawn'
+  AND contacts.{column} IS NOT NULL
+  AND contacts.id IN ({ids})
+ON CONFLICT (channel, address) DO NOTHING
+"""
+
+
+def _column(channel: str) -> str:
+    return "email" if channel == "email" else "phone"
 
 
 def _say(

@@ -7,6 +7,7 @@ from typing import Any
 from macli import events
 from macli.clock import to_ms
 from macli.contacts.chosen import changed, choose
+from macli.contacts.consenting import keep_noes
 from macli.model import NewEvent
 from macli.store import Store
 
@@ -54,7 +55,8 @@ def purge_where(store: Store, now: datetime, ids: str, params: Mapping[str, Any]
     with store.write():
         chosen = choose(store, f"SELECT id, NULL FROM contacts WHERE id IN ({ids})", params)
         if chosen:
-            store.execute(_OUTLIVE, {"now": to_ms(now)})
+            for channel in ("email", "sms"):
+                keep_noes(store, now, "SELECT contact_id FROM chosen", {}, channel, "purge")
             store.execute(_CANCEL, {"now": to_ms(now)})
             # The newest event of all, so that no later one gets the number of an event deleted here and is
             # overlooked by who reads on from there; and senders see that somebody is gone.
@@ -63,19 +65,6 @@ def purge_where(store: Store, now: datetime, ids: str, params: Mapping[str, Any]
             store.execute("DELETE FROM contacts WHERE id IN (SELECT contact_id FROM chosen)")
     return chosen
 
-
-_OUTLIVE = """
-INSERT INTO suppressions (channel, address, reason, source, suppressed_at)
-SELECT consents.channel, CASE consents.channel WHEN 'email' THEN contacts.email ELSE contacts.phone END,
-  'opted_out', 'purge', :now
-FROM consents
-JOIN contacts ON contacts.id = consents.contact_id
-WHERE consents.status = 'withdrawn'
-  AND consents.topic = ''
-  AND contacts.id IN (SELECT contact_id FROM chosen)
-  AND CASE consents.channel WHEN 'email' THEN contacts.email ELSE contacts.phone END IS NOT NULL
-ON CONFLICT (channel, address) DO NOTHING
-"""
 
 _CANCEL = """
 UPDATE sends

@@ -10,6 +10,7 @@ from macli import events
 from macli.address import attribute_name, fold_json
 from macli.clock import to_ms
 from macli.contacts.chosen import ONE
+from macli.contacts.consenting import keep_noes
 from macli.contacts.removal import restore_where
 from macli.contacts.setting import set_attribute_where
 from macli.errors import UsageError
@@ -89,6 +90,10 @@ def edit(
             left = {**{name: before[name] for name in ("email", "phone", "external_id")}, **changes}
             if not any(left[name] for name in ("email", "phone", "external_id")):
                 raise UsageError("nothing would be left to know this contact by", hint="macli contact rm")
+            for channel, column in (("email", "email"), ("sms", "phone")):
+                if column in changes:
+                    # The old address said no too: it must not come back by an import as one that never did.
+                    keep_noes(store, now, ONE, {"one_contact": contact_id}, channel, source)
             contacts.update(store, to_ms(now), contact_id, changes)
             events.record(
                 store,

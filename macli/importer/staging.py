@@ -12,6 +12,7 @@ from typing import Any
 
 from macli.address import fold_json
 from macli.clock import to_ms
+from macli.contacts.consenting import keep_noes
 from macli.importer.conversion import Consent, Converted, own_names
 from macli.importer.plan import Plan
 from macli.importer.telling import tell_added, tell_attributes, tell_consents, tell_tags
@@ -145,6 +146,9 @@ class Staging:
         store.execute(self._mark_changed, known)
         if options.fire_events:
             tell_attributes(store, now, known, self._plan)
+        for channel, column in (("email", "email"), ("sms", "phone")):
+            if column in self._others:
+                keep_noes(store, now, self._moving(column), wave, channel, "import")
         store.execute(self._change, known)
         # Only what has more than ASCII in it is folded, so these are few; SQL has no words for it.
         store.executemany(
@@ -289,6 +293,19 @@ class Staging:
           AND incoming.wave = :wave
           AND incoming.refused IS NULL
           AND ({" OR ".join(differs)})
+        """
+
+    def _moving(self, column: str) -> str:
+        """The query of the contacts that get another address."""
+        return f"""
+        SELECT incoming.contact_id
+        FROM incoming
+        JOIN contacts ON contacts.id = incoming.contact_id
+        WHERE incoming.wave = :wave
+          AND incoming.changed = 1
+          AND incoming.refused IS NULL
+          AND contacts.{column} IS NOT NULL
+          AND {self._merged(column)} <> contacts.{column}
         """
 
     @property

@@ -70,7 +70,13 @@ def compile(  # noqa: A001  (what it does; re has one, too)
     rule = parse(text)
     build = Build(text, vocabulary, now=now, zone=zone, dialect=dialect, prefix=prefix, stored=stored, within=within)
     sql = build.render(rule, NARROW if narrow else 1.0)
-    return Where(sql=sql, params=build.params, timely=build.timely, reads=frozenset(build.reads))
+    return Where(
+        sql=sql,
+        params=build.params,
+        timely=build.timely,
+        reads=frozenset(build.reads),
+        direct=build.is_direct(rule),
+    )
 
 
 def compile_conditions(

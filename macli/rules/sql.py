@@ -131,6 +131,12 @@ class Build:
         self._level = outer
         return sql
 
+    def is_direct(self, rule: Rule) -> bool:
+        """Whether an index leads straight to the contacts the rule selects."""
+        if isinstance(rule, And):
+            return all(self.is_direct(child) for child in rule.children)
+        return isinstance(rule, Leaf) and rule.leads(self)
+
     def _render(self, rule: Rule, negated: bool, reach: float) -> str:
         if isinstance(rule, Not):
             return self._render(rule.child, not negated, reach)

@@ -72,7 +72,8 @@ def _keep(store: Store, now: datetime, zone: ZoneInfo, segment: Row, every: time
     changed = store.execute(
         _FILL,
         {
-            "since": (segment["swept_at"] or 0) - OVERLAP_MS,
+            # A last look at a time to come must not hide what changes now.
+            "since": min(segment["swept_at"] or 0, to_ms(now)) - OVERLAP_MS,
             "cursor": segment["event_cursor"],
             "last": last_event,
         },

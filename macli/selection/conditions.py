@@ -1,5 +1,6 @@
 """From a rule's text, or a segment's name, to a condition on contacts, by the names the store has."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -107,12 +108,7 @@ def check(store: Store, text: str, now: datetime, zone: ZoneInfo, *, segment: Kn
 
 
 def _present(where: Where) -> Where:
-    return Where(
-        sql=f"(contacts.removed_at IS NULL AND {where.sql})",
-        params=where.params,
-        timely=where.timely,
-        reads=where.reads,
-    )
+    return replace(where, sql=f"(contacts.removed_at IS NULL AND {where.sql})")
 
 
 def named_where(store: Store, name: str | None, rule: str | None, now: datetime, zone: ZoneInfo) -> Where:

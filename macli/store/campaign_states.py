@@ -14,8 +14,8 @@ _WHAT_HELPS: Mapping[CampaignState, str] = {
     "scheduled": "macli campaign cancel {name!r} takes it back, pause {name!r} holds it",
     "active": "macli campaign pause {name!r} holds it, cancel {name!r} ends it",
     "paused": "macli campaign resume {name!r} goes on with it",
-    "finished": "a campaign finishes once; macli campaign export {name!r} gives you a copy to start again",
-    "cancelled": "macli campaign export {name!r} gives you a copy to start again",
+    "finished": "a campaign finishes once; macli export campaign {name!r} gives you a copy to start again",
+    "cancelled": "macli export campaign {name!r} gives you a copy to start again",
 }
 
 

@@ -51,6 +51,7 @@ def gather(
           AND sends.version = :version
           AND sends.channel = :channel
           AND sends.purpose = :purpose
+          AND EXISTS (SELECT 1 FROM campaigns WHERE campaigns.id = :campaign_id AND campaigns.state = 'active')
         ORDER BY sends.due_at
         LIMIT :limit
         """,

@@ -121,6 +121,8 @@ def open_store(path: Path, *, create: bool = False) -> Store:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=FULL")
+        # Moving the log into the store flushes both: at 32 MB instead of 4 a send does it an eighth as often.
+        connection.execute("PRAGMA wal_autocheckpoint=8000")
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.DatabaseError as error:
         connection.close()

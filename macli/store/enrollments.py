@@ -104,8 +104,11 @@ def enter(store: Store, *, campaign_id: int, version: int, step_id: int, now_ms:
         INSERT INTO enrollments (campaign_id, contact_id, round, version, step_id, due_at, entered_at, arrived_at)
         SELECT :campaign, contact_id, round, :version, :step, due_at, :now, due_at
         FROM members
+        JOIN contacts ON contacts.id = members.contact_id
         WHERE contact_id > :after
           AND contact_id <= :upto
+          AND contacts.removed_at IS NULL
+          AND NOT EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND state IN ('finished', 'cancelled'))
         ON CONFLICT (campaign_id, contact_id, round) DO NOTHING
         """,
         {
@@ -126,6 +129,7 @@ def note_existing(store: Store, *, campaign_id: int, version: int, now_ms: int, 
         INSERT INTO enrollments (campaign_id, contact_id, round, version, entered_at, arrived_at, ended_at, ended_as)
         SELECT :campaign, contact_id, 0, :version, :now, :now, :now, :existing
         FROM members
+        JOIN contacts ON contacts.id = members.contact_id
         WHERE contact_id > :after
           AND contact_id <= :upto
         ON CONFLICT (campaign_id, contact_id, round) DO NOTHING

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from macli.clock import to_ms
 from macli.model import ChannelKind, Purpose, SendState
-from macli.store.connection import Row, Store
+from macli.store.connection import Store
 
 
 @dataclass(frozen=True, kw_only=True)

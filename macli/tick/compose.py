@@ -76,7 +76,7 @@ class StepComposer:
         return self._variants[index]
 
     def compose(self, row: Row | Mapping[str, Any], date: datetime) -> Message:
-        """The message for a claimed row (store/ledger.claim). Raises content.TemplateFault for this contact only."""
+        """The message for a claimed row (store/claiming.claim). Raises content.TemplateFault for this contact only."""
         return self.variant(row["variant"] or 0).compose(row, date)
 
 

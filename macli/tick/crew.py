@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ctypes import c_bool
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from macli.errors import MacliError, OperationFailed
@@ -57,7 +57,8 @@ def _helpers(
 ) -> Iterator[_Answers]:
     """The other processes for a block; their answers are there when it ends."""
     context = get_context("spawn")
-    stop = context.Event()
+    # Without a lock: a process killed while it held one would keep the others waiting for ever.
+    stop = context.RawValue(c_bool, False)
     answers = _Answers()
     started = []
     try:
@@ -82,12 +83,12 @@ def _helpers(
             started.append((process, hears))
         yield answers
     except BaseException:
-        stop.set()
+        stop.value = True
         raise
     finally:
         if stopping():
             # A supervisor asks this process to stop and knows nothing of the others.
-            stop.set()
+            stop.value = True
         for process, hears in started:
             try:
                 answer: Dispatched | str = hears.recv()
@@ -104,7 +105,7 @@ def _helpers(
 
 def _work(
     says: "Connection[Dispatched | str, None]",
-    stop: Event,
+    stop: c_bool,
     store_path: Path,
     workspace: Path,
     now: datetime,
@@ -128,7 +129,7 @@ def _work(
         answer: Dispatched | str
         try:
             answer = dispatch(
-                engine, campaign_id=campaign_id, deadline=deadline, stopping=lambda: asked() or stop.is_set()
+                engine, campaign_id=campaign_id, deadline=deadline, stopping=lambda: asked() or stop.value
             )
         except MacliError as error:
             answer = error.message

@@ -216,8 +216,12 @@ class _Run:
         store, moment = self.engine.store, self.engine.moment()
         now_ms = to_ms(moment)
         composer = self._composer(source, provider.sender)
+        # Time has passed since a message was planned where it waited for a quiet hour, a rate or a retry.
+        lookup = Lookup(engine=self.engine, now=moment)
+        rules = (composer.campaign.goal, composer.campaign.exit)
         try:
             template_version = composer.template_version()
+            leaving = [lookup.where(rule, few=True) for rule in rules if rule is not None]
         except MacliError as error:
             self.pause(source.campaign_id, Outcome(verdict="sender_fault", text=error.message))
             return [], 0
@@ -229,10 +233,6 @@ class _Run:
             quiet_hours=composer.campaign.quiet_hours,
         )
         reason, params = audience.refusal(policy, moment, own="sends.id")
-        # Time has passed since a message was planned where it waited for a quiet hour, a rate or a retry.
-        lookup = Lookup(engine=self.engine, now=moment)
-        rules = (composer.campaign.goal, composer.campaign.exit)
-        leaving = [lookup.where(rule, few=True) for rule in rules if rule is not None]
         # Before each claim and behind the last, so that any copy of the store made earlier is known as older.
         identity.advance(store)
         with store.write():

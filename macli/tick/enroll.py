@@ -38,7 +38,9 @@ def enroll(engine: Engine, *, campaign_id: int | None = None, over: Callable[[],
             break
         if row["state"] == "scheduled":
             with engine.store.write():
-                engine.store.execute(_START, {"now": lookup.now_ms, "id": row["id"]})
+                started = engine.store.execute(_START, {"now": lookup.now_ms, "id": row["id"]})
+            if not started:  # somebody held it or took it back at the last moment
+                continue
         entered += guarded(lookup, row["id"], partial(_let_in, lookup, row, over))
     return entered
 

@@ -1,6 +1,7 @@
 """Intake: providers are asked what became of the text messages they took and said no more about."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from macli.clock import from_ms, to_ms
@@ -36,10 +37,13 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value
 """
 
 
-def intake(engine: Engine) -> int:
-    """Ask after accepted text messages of each age, a bounded number a tick; how many are settled now."""
+def intake(engine: Engine, trouble: Callable[[str, str], None] = lambda name, why: None) -> int:
+    """Ask after accepted text messages of each age, a bounded number a tick; how many are settled now.
+
+    ``trouble`` is told of a provider that failed at being asked.
+    """
     settled = 0
-    asking = _Asking(engine)
+    asking = _Asking(engine, trouble)
     for age in AGES:
         key = f"asked_after_{age // timedelta(minutes=1)}_minutes"
         upto = to_ms(engine.moment() - age)
@@ -61,8 +65,9 @@ def _note(store: Store, key: str, upto: int) -> None:
 class _Asking:
     """The providers asked in one tick; one that does not answer is not asked again."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, trouble: Callable[[str, str], None]) -> None:
         self._engine = engine
+        self._trouble = trouble
         self._until = time.monotonic() + _LONGEST_SECONDS
         self._providers: dict[int | None, Provider | None] = {}
         self._token: str | None = None
@@ -72,15 +77,20 @@ class _Asking:
         provider = self._provider(row["provider_id"])
         if provider is None or time.monotonic() > self._until:
             return False
-        outcome = provider.lookup(
-            Enquiry(
-                send_id=row["id"],
-                key=self._key(row["id"]),
-                to=row["address"],
-                since=from_ms(row["left_at"]),
-                reference=row["reference"],
-            )
+        enquiry = Enquiry(
+            send_id=row["id"],
+            key=self._key(row["id"]),
+            to=row["address"],
+            since=from_ms(row["left_at"]),
+            reference=row["reference"],
         )
+        try:
+            outcome = provider.lookup(enquiry)
+        except Exception as error:
+            # Asking is a courtesy: nothing that goes wrong with it may keep a tick from its work.
+            self._providers[row["provider_id"]] = None
+            self._trouble(provider.name, f"cannot be asked: {type(error).__name__}: {error}")
+            return False
         if outcome is not None and outcome.verdict in ("unknown", "retry", "sender_fault"):
             self._providers[row["provider_id"]] = None
         if outcome is None or outcome.verdict not in ("delivered", "bounced", "rejected", "failed"):

@@ -18,7 +18,7 @@ _MINUTE = timedelta(minutes=1)
 _LAST_TICK = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_tick_at'"
 
 _OVERDUE = """
-SELECT campaigns.id, campaigns.name, campaigns.current_version, campaigns.state, (
+SELECT campaigns.id, campaigns.name, campaigns.current_version, campaigns.state, campaigns.enrolled_at, (
          SELECT min(due)
          FROM (
            SELECT min(due_at) AS due
@@ -86,4 +86,6 @@ def _allowed(engine: Engine, row: Row) -> timedelta:
     if campaign.max_lateness:
         return campaign.max_lateness
     general: timedelta | None = engine.setting("max_lateness")
-    return general or (ONCE if campaign.entry.kind == "once" else OTHERWISE)
+    # The news of the morning ages in hours; who is on the way through several steps can wait a day.
+    broadcast = campaign.entry.kind == "once" and (row["enrolled_at"] is None or len(campaign.steps) == 1)
+    return general or (ONCE if broadcast else OTHERWISE)

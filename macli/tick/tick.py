@@ -137,7 +137,7 @@ def _phases(
         for name in lateness.pause_the_late(engine):
             report.paused[name] = "late"
     if campaign_id is None:
-        report.heard = 0 if report.dry else intake.intake(engine)
+        report.heard = 0 if report.dry else intake.intake(engine, report.unreachable.__setitem__)
         report.woken = react.react(engine)
     if engine.store.value(_ANY_LIVE):
         # Imported only now: what campaigns are made of is a third of an idle tick's time.

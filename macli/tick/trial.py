@@ -10,7 +10,7 @@ from macli.campaign import loading
 from macli.clock import to_ms
 from macli.errors import OperationFailed
 from macli.model import ChannelKind, Outcome
-from macli.store import Row, Store, channels, ledger
+from macli.store import Row, Store, channels, ledger, workers
 from macli.tick.compose import StepComposer, load_provider, provider_of
 from macli.tick.engine import Engine
 from macli.tick.recorder import STATES
@@ -37,12 +37,14 @@ def send_test(engine: Engine, campaign: Row, to: str, *, contact_id: int | None 
     values = _values(engine.store, contact_id, address)
     version = campaign["current_version"]
     trials = []
-    for step in loading.load(engine.store, campaign["id"], version).program.steps.values():
-        if isinstance(step.action, Send):
-            composer = StepComposer(engine, campaign["id"], version, step.key)
-            channel = composer.action.channel or composer.campaign.default_channel
-            if channels.get(engine.store, channel)["kind"] == kind:
-                trials.append(_send(engine, composer, channel, kind, address, values))
+    # A worker of its own: what it leaves behind where it dies is in doubt, and not on its way for ever.
+    with workers.registered(engine.store, engine.moment()) as worker_id:
+        for step in loading.load(engine.store, campaign["id"], version).program.steps.values():
+            if isinstance(step.action, Send):
+                composer = StepComposer(engine, campaign["id"], version, step.key)
+                channel = composer.action.channel or composer.campaign.default_channel
+                if channels.get(engine.store, channel)["kind"] == kind:
+                    trials.append(_send(engine, composer, channel, kind, address, values, worker_id))
     if not trials:
         raise OperationFailed(
             f"{campaign['name']} has no message for {to}",
@@ -52,7 +54,13 @@ def send_test(engine: Engine, campaign: Row, to: str, *, contact_id: int | None 
 
 
 def _send(
-    engine: Engine, composer: StepComposer, channel: str, kind: ChannelKind, address: str, values: Mapping[str, Any]
+    engine: Engine,
+    composer: StepComposer,
+    channel: str,
+    kind: ChannelKind,
+    address: str,
+    values: Mapping[str, Any],
+    worker_id: int,
 ) -> Trial:
     from macli.providers.base import send_one
 
@@ -64,11 +72,17 @@ def _send(
         send_id = int(
             store.value(
                 """
-                INSERT INTO sends (channel, purpose, state, address, due_at, left_at, provider_id)
-                VALUES (:channel, 'test', 'sending', :address, :now, :now, :provider)
+                INSERT INTO sends (channel, purpose, state, address, due_at, left_at, provider_id, worker_id)
+                VALUES (:channel, 'test', 'sending', :address, :now, :now, :provider, :worker)
                 RETURNING id
                 """,
-                {"channel": kind, "address": address, "now": to_ms(moment), "provider": provider_row["id"]},
+                {
+                    "channel": kind,
+                    "address": address,
+                    "now": to_ms(moment),
+                    "provider": provider_row["id"],
+                    "worker": worker_id,
+                },
             )
         )
         row = {**values, "send_id": send_id, "variant": 0, "address": address}

@@ -110,8 +110,8 @@ class Happened(Leaf):
             return f"clicked{campaign}"
         if self.event == "email.clicked" and (link := self._link()):
             return f"clicked{campaign} {link}"
-        asked = " and ".join(map(str, self.properties))
-        with_ = "" if not asked else f" with ({asked})" if len(self.properties) > 1 else f" with {asked}"
+        # In brackets, so that an `and` behind it does not go on with the event.
+        with_ = f" with ({' and '.join(map(str, self.properties))})" if self.properties else ""
         return f'event "{self.event}"{campaign and " from" + campaign}{with_}'
 
     def _link(self) -> str | None:
