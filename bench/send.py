@@ -1,7 +1,7 @@
 """The whole send against Postfix's own generator: claim, mark, render, build, SMTP, record.
 
     python bench/send.py                  one process, 30,000 messages, three rounds
-    python bench/send.py --workers 2
+    python bench/send.py --workers 2      120,000 messages: a worker of its own takes half a second to start
     python bench/send.py --memory         peak memory of a large broadcast against a small one, bytes a message
 
 Needs smtp-source and smtp-sink (Debian's package postfix). The reference is
@@ -226,7 +226,9 @@ def memory(large: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--messages", type=int, default=30_000)
+    parser.add_argument(
+        "--messages", type=int, help="default: 30,000 for one worker, 120,000 for more, 1,000,000 for --memory"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--memory", action="store_true")
@@ -236,6 +238,6 @@ if __name__ == "__main__":
     if options.child:
         memory_child(options.child, options.messages, options.port)
     elif options.memory:
-        memory(max(options.messages, 1_000_000) if options.messages == 30_000 else options.messages)
+        memory(options.messages or 1_000_000)
     else:
-        rates(options.messages, options.rounds, options.workers)
+        rates(options.messages or (30_000 if options.workers == 1 else 120_000), options.rounds, options.workers)

@@ -148,26 +148,14 @@ def claim(store: Store, *, worker_id: int, provider_id: int, now_ms: int, templa
     ``template_version`` is SQL over ``sends.variant`` for the version that will be rendered.
     """
     params = {"worker": worker_id, "provider": provider_id, "now": now_ms}
-    store.execute(
-        """
-        UPDATE sends
-        SET state = 'skipped', reason = claiming.reason, settled_at = :now, address = NULL
-        FROM claiming
-        WHERE sends.id = claiming.send_id
-          AND claiming.reason IS NOT NULL
-        """,
-        params,
-    )
-    store.execute(
-        """
-        UPDATE sends
-        SET due_at = claiming.hold_until
-        FROM claiming
-        WHERE sends.id = claiming.send_id
-          AND claiming.hold_until IS NOT NULL
-        """,
-        params,
-    )
+    # Mostly there are neither, and an UPDATE that finds nothing still looks up every gathered send.
+    judged = store.row("SELECT count(reason) AS refused, count(hold_until) AS held FROM claiming")
+    assert judged is not None
+    if judged["refused"]:
+        store.execute(_SKIP, params)
+        ledger.wake(store, "SELECT send_id FROM claiming WHERE reason IS NOT NULL", now_ms)
+    if judged["held"]:
+        store.execute(_HOLD, params)
     store.execute(
         f"""
         UPDATE sends
@@ -180,7 +168,6 @@ def claim(store: Store, *, worker_id: int, provider_id: int, now_ms: int, templa
         """,
         params,
     )
-    ledger.wake(store, "SELECT send_id FROM claiming WHERE reason IS NOT NULL", now_ms)
     return store.rows(
         """
         SELECT sends.id AS send_id, sends.variant, sends.round, sends.attempts, claiming.address,
@@ -194,6 +181,23 @@ def claim(store: Store, *, worker_id: int, provider_id: int, now_ms: int, templa
         ORDER BY sends.due_at, sends.id
         """
     )
+
+
+_SKIP = """
+UPDATE sends
+SET state = 'skipped', reason = claiming.reason, settled_at = :now, address = NULL
+FROM claiming
+WHERE sends.id = claiming.send_id
+  AND claiming.reason IS NOT NULL
+"""
+
+_HOLD = """
+UPDATE sends
+SET due_at = claiming.hold_until
+FROM claiming
+WHERE sends.id = claiming.send_id
+  AND claiming.hold_until IS NOT NULL
+"""
 
 
 def _key(source: ledger.Source) -> dict[str, Any]:
