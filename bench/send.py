@@ -36,7 +36,7 @@ ITEM = (
 PARAGRAPH = "<p>Spring is here and so are the new arrivals.\nEvery one of them was chosen by hand.</p>\n"
 HTML = (
     "<html><body><table width='100%'>\n<tr><td><h1>Hello {{ first_name }}</h1>\n"
-    + PARAGRAPH * 9
+    + PARAGRAPH * 13
     + "</td></tr>\n"
     + "".join(ITEM % (n, n) for n in range(5))
     + "{% if vip %}<tr><td>Thank you for being one of our best in {{ city }}.</td></tr>{% endif %}\n"
@@ -44,7 +44,7 @@ HTML = (
 )
 TEXT = (
     "Hello {{ first_name }},\n\n"
-    + "Spring is here and so are the new arrivals.\n" * 9
+    + "Spring is here and so are the new arrivals.\n" * 13
     + "".join("Offer %d: https://shop.example/{{ link_%d }}\n" % (n, n) for n in range(5))
     + "\n{% if vip %}Thank you for being one of our best in {{ city }}.{% endif %}\n\n"
     + "Unsubscribe: {{ unsubscribe_url }}\n"

@@ -52,6 +52,7 @@ class Running:
     def tick(self, now: datetime, *, send: bool = True) -> None:
         """The phases of a tick; whatever is planned is settled by ``fate``."""
         engine = self.engine(now)
+        react.refresh_segments(engine)
         react.react(engine)
         enroll.enroll(engine, over=self.over)
         advance.advance(engine, over=self.over)

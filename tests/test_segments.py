@@ -337,3 +337,19 @@ def test_a_list_comes_from_a_file_or_a_pipe(workspace: Path, macli, tmp_path: Pa
     assert macli("segment", "edit", "invited", "--rule", "everyone").code == 0
     assert "2 came into 'invited', 0 left it" in macli("segment", "refresh", "invited").out
     assert macli("segment", "rm", "invited").code == 0
+
+
+def test_a_tracked_segment_whose_rule_no_longer_reads_stops_no_tick(tmp_path: Path) -> None:
+    from macli.tick.tick import run_tick
+    from tests.world import add_campaign, add_contacts, new_world
+
+    world = new_world(tmp_path / "shop")
+    add_contacts(world.store, 2)
+    for name in ("broken", "whole"):
+        segments.create(world.store, NOW, world.engine().zone, name, rule="number >= 0", tracked=True)
+    world.store.execute("UPDATE segments SET rule = 'nmuber >= 0', swept_all_at = NULL WHERE name = 'broken'")
+    add_campaign(world.store)
+    report = run_tick(world.engine())
+    assert report.faults.keys() == {"broken"}
+    assert report.messages == {"accepted": 2}
+    assert world.store.value("SELECT count(*) FROM segment_members") >= 2

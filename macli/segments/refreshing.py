@@ -1,14 +1,14 @@
 """Who is in a segment now: the members of snapshots and tracked segments, found anew by their rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from macli import selection
 from macli.clock import to_ms
-from macli.errors import OperationFailed
+from macli.errors import MacliError, OperationFailed
 from macli.model import Where
 from macli.segments.moving import enter, leave
 from macli.store import Row, Store
@@ -24,6 +24,8 @@ class Moved:
 
     entered: int = 0
     left: int = 0
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """Tracked segments whose rule no longer reads, and why: their members stay as they were."""
 
 
 def refresh(store: Store, segment: str, now: datetime, zone: ZoneInfo, *, silently: bool = False) -> Moved:
@@ -54,12 +56,18 @@ def refresh_tracked(store: Store, now: datetime, zone: ZoneInfo, *, every: timed
     them only every ``every``, and only where the rule can come true or false by itself.
     """
     entered = left = 0
+    faults: dict[str, str] = {}
     for segment in kept.tracked(store):
-        with store.write():
-            moved = _keep(store, now, zone, segment, every)
+        try:
+            with store.write():
+                moved = _keep(store, now, zone, segment, every)
+        except MacliError as error:
+            # A word of its rule is gone. The other segments, and the campaigns behind them, go on.
+            faults[segment["name"]] = error.message.splitlines()[0]
+            continue
         entered += moved.entered
         left += moved.left
-    return Moved(entered=entered, left=left)
+    return Moved(entered=entered, left=left, faults=faults)
 
 
 def _keep(store: Store, now: datetime, zone: ZoneInfo, segment: Row, every: timedelta) -> Moved:

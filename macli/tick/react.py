@@ -1,5 +1,7 @@
 """React: who waited for something that happened is looked at again, and tracked segments are kept."""
 
+from collections.abc import Mapping
+
 from macli.clock import to_ms
 from macli.store import Store, enrollments
 from macli.tick.engine import Engine
@@ -18,13 +20,19 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value
 _ANY_TRACKED = "SELECT EXISTS (SELECT 1 FROM segments WHERE tracked = 1)"
 
 
-def react(engine: Engine) -> int:
-    """Refresh the tracked segments and wake who waited for one of the new events; how many."""
-    store = engine.store
-    if store.value(_ANY_TRACKED):
-        from macli import segments
+def refresh_segments(engine: Engine) -> Mapping[str, str]:
+    """Keep the members of tracked segments; those whose rule no longer reads, and why."""
+    if not engine.store.value(_ANY_TRACKED):
+        return {}
+    from macli import segments
 
-        segments.refresh_tracked(store, engine.moment(), engine.zone, every=engine.setting("check_every"))
+    moved = segments.refresh_tracked(engine.store, engine.moment(), engine.zone, every=engine.setting("check_every"))
+    return moved.faults
+
+
+def react(engine: Engine) -> int:
+    """Wake who waited for one of the new events; how many."""
+    store = engine.store
     cursor, last = _cursor(store), int(store.value("SELECT coalesce(max(id), 0) FROM events"))
     woken = 0
     while cursor < last:

@@ -30,6 +30,7 @@ class TickReport:
     finished: list[str] = field(default_factory=list)
     paused: dict[str, str] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
     recovered: dict[str, int] = field(default_factory=dict)
     more: bool = False
     dry: bool = False
@@ -56,6 +57,7 @@ class TickReport:
             parts.append("finished " + ", ".join(self.finished))
         parts += [f"PAUSED {name}: {reason}" for name, reason in self.paused.items()]
         parts += [f"UNREACHABLE {name}: {reason}" for name, reason in self.unreachable.items()]
+        parts += [f"SEGMENT {name}: {reason}" for name, reason in self.faults.items()]
         if self.more:
             parts.append("more is due")
         return f"{'; '.join(parts) or 'nothing due'} ({self.seconds:.2f} s)"
@@ -138,6 +140,7 @@ def _phases(
             report.paused[name] = "late"
     if campaign_id is None:
         report.heard = 0 if report.dry else intake.intake(engine, report.unreachable.__setitem__)
+        report.faults = dict(react.refresh_segments(engine))
         report.woken = react.react(engine)
     if engine.store.value(_ANY_LIVE):
         # Imported only now: what campaigns are made of is a third of an idle tick's time.
