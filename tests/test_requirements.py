@@ -855,8 +855,8 @@ def test_a_refused_recipient_is_a_bounce_and_is_not_written_to_again(people: Sho
 
 
 def test_calendar_times_hold_in_their_zone_through_both_nights_of_the_clocks(people: Shop) -> None:
-    """G4, E-16: a time the clocks skip is the next valid one, one they repeat its first; the 29th of February is
-    kept on the 28th; what was missed is done once. Cyclic tasks themselves are not in this version."""
+    """E-16: a time the clocks skip is the next valid one, one they repeat its first; the 29th of February is
+    kept on the 28th; what was missed is done once."""
     for name, at, starts in (
         ("skipped", "2026-03-29 02:30 Europe/Warsaw", "2026-03-29T01:00:00Z"),
         ("repeated", "2026-10-25 02:30 Europe/Warsaw", "2026-10-25T00:30:00Z"),
@@ -872,6 +872,25 @@ def test_calendar_times_hold_in_their_zone_through_both_nights_of_the_clocks(peo
     people.ok("campaign", "send", "party", "--yes")
     (inside,) = people.told("report", "campaign", "party")["inside"]
     assert inside["next_due_at"] == "2027-02-28T09:00:00Z"
+
+
+def test_a_cyclic_campaign_runs_at_its_interval_and_keeps_the_day_of_the_month(people: Shop) -> None:
+    """G4: every 1 minute, 1 hour, 1 day, 1 week, 1 calendar month (31 January → 28 February → 31 March)."""
+    people.ok(
+        "campaign", "create", "cyclic", "--rule", "has email", "--template", "hello",
+        "--at", "2027-01-31 09:00 UTC", "--every", "1 month", "--reentry", "always",
+    )  # fmt: skip
+    people.ok("campaign", "activate", "cyclic")
+    due = []
+    for at in ("2027-01-31 09:00Z", "2027-02-28 09:00Z", "2027-03-31 09:00Z"):
+        before = len(people.told("message", "list", "--state", "accepted"))
+        people.ok("tick", "--at", at.replace("09:00Z", "08:59Z"))
+        assert len(people.told("message", "list", "--state", "accepted")) == before
+        people.ok("tick", "--at", at)
+        due.append(len(people.told("message", "list", "--state", "accepted")) - before)
+    assert due[0] > 0
+    assert due == [due[0]] * 3
+    assert "every 1 month" in people.told("campaign", "show", "cyclic")["entry"]
 
 
 def test_a_message_before_an_event_that_has_passed_is_skipped_not_late(people: Shop) -> None:

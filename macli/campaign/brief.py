@@ -24,6 +24,7 @@ class Brief:
     whenever: str | None = None
     events: Sequence[str] = ()
     delay: str | None = None
+    every: str | None = None
     existing: bool | None = None
     at: str | None = None
     exit: str | None = None
@@ -79,7 +80,7 @@ def _entry(entry: dict[str, Any], brief: Brief, *, now: datetime, zone: ZoneInfo
 
     if brief.segments:
         _put(entry, "segments", [name for name in brief.segments if name] or "")
-    for key in ("rule", "whenever", "delay", "existing"):
+    for key in ("rule", "whenever", "delay", "every", "existing"):
         _put(entry, key, getattr(brief, key))
     if brief.events:
         _put(entry, "event", _few([name for name in brief.events if name]) or "")

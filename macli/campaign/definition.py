@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
 from macli.actions.sending import Sender
-from macli.campaign import schedule
+from macli.campaign import recurrence, schedule
 from macli.campaign.problems import BadDefinition, Places
 from macli.campaign.reader import UNREAD, Mention, Reader
 from macli.campaign.steps import Node, StepReader, Steps, check_reachable, walk
@@ -16,6 +16,7 @@ from macli.campaign.words import (
     ChannelName,
     EventName,
     EventRule,
+    Every,
     Hours,
     Rule,
     SegmentName,
@@ -44,7 +45,9 @@ class Entry:
 
     One of three kinds. *Once*: `segments` (a contact in several comes in once) and/or a `rule`, at
     `at` (`2026-12-01 09:00 Europe/Warsaw`, or `2026-12-01 09:00 local` for each contact's own zone)
-    or, without it, when the campaign is sent by hand. *Automatic*: `whenever` a rule becomes true
+    or, without it, when the campaign is sent by hand; with `every` (`1 hour`, `1 day`, `2 weeks`,
+    `1 month`) again and again from there, each time for those who are not in it yet, or with
+    `reentry: always` for everyone once more. *Automatic*: `whenever` a rule becomes true
     for a contact for the first time; those for whom it is true already come in too, unless
     `existing: no`. *By event*: at an `event`, or one of several; only events after activation,
     unless `existing: yes`. `segments` and `rule` narrow the last two; `delay` lets time pass first.
@@ -53,6 +56,7 @@ class Entry:
     segments: tuple[SegmentName, ...] = ()
     rule: Rule | None = None
     at: Start | None = None
+    every: Every | None = None
     whenever: Rule | None = None
     event: tuple[OnEvent, ...] = ()
     delay: timedelta | None = None
@@ -65,8 +69,12 @@ class Entry:
             for name in ("delay", "existing"):
                 if getattr(self, name) is not None:
                     raise UsageError(f"{name!r} belongs to an entry with 'whenever' or 'event'")
-        elif self.at is not None:
-            raise UsageError(f"'at' does not go with {'event' if self.event else 'whenever'!r}")
+            if self.every is not None and self.at is not None and schedule.read(self.at).local:
+                raise UsageError("'every' does not go with a start in the contacts' own zones")
+            return
+        for name in ("at", "every"):
+            if getattr(self, name) is not None:
+                raise UsageError(f"{name!r} does not go with {'event' if self.event else 'whenever'!r}")
 
     @property
     def kind(self) -> EntryKind:
@@ -220,9 +228,14 @@ def _check_start(text: str) -> None:
     schedule.read(text)
 
 
+def _check_every(text: str) -> None:
+    recurrence.read(text)
+
+
 _CHECKS = {
     "EventName": _check_event,
     "EmailAddress": _check_email,
     "Hours": _check_hours,
     "Start": _check_start,
+    "Every": _check_every,
 }

@@ -17,7 +17,8 @@ def entry_in_words(entry: Entry) -> str:
     who = _who(entry)
     if entry.kind == "once":
         when = f"at {entry.at}" if entry.at else "when it is sent by hand"
-        return f"{who or 'nobody yet'}, once, {when}"
+        again = f"every {entry.every} from" if entry.every else "once,"
+        return f"{who or 'nobody yet'}, {again} {when}"
     after = f"{format_duration(entry.delay)} after " if entry.delay else ""
     narrowed = f", of {who}" if who else ""
     if entry.kind == "whenever":

@@ -24,6 +24,7 @@ _WORDS = {
     "EventName": "event",
     "EmailAddress": "e-mail address",
     "Start": "time",
+    "Every": "interval",
     "Hours": "hours",
 }
 

@@ -27,6 +27,9 @@ AttributeName = NewType("AttributeName", str)
 TagName = NewType("TagName", str)
 EventName = NewType("EventName", str)
 EmailAddress = NewType("EmailAddress", str)
+Every = NewType("Every", str)
+"""``1 hour``, ``2 weeks``, ``1 month``; macli.campaign.recurrence reads it."""
+
 Start = NewType("Start", str)
 """``2026-12-01 09:00 Europe/Warsaw``, or ``2026-12-01 09:00 local``."""
 Hours = NewType("Hours", str)

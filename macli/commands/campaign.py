@@ -53,6 +53,9 @@ On = Annotated[
     list[str] | None,
     typer.Option("--on", metavar="EVENT", help="By event: contact.added, order.paid, …; repeat it for several."),
 ]
+Every = Annotated[
+    Text, typer.Option("--every", metavar="TIME", help="Run again every '1 hour', '1 day', '2 weeks', '1 month'.")
+]
 Delay = Annotated[Text, typer.Option("--delay", metavar="TIME", help="With --when or --on: so long after it.")]
 Existing = Annotated[
     bool | None,
@@ -99,6 +102,7 @@ def create(
     when: When = None,
     on: On = None,
     delay: Delay = None,
+    every: Every = None,
     existing: Existing = None,
     exit_rule: Exit = None,
     goal: Goal = None,
@@ -128,7 +132,7 @@ def create(
     else:
         brief = Brief(
             category=category, channel=channel, purpose=purpose, segments=segment or (), rule=rule,
-            whenever=when, events=on or (), delay=delay, existing=existing, at=at, exit=exit_rule,
+            whenever=when, events=on or (), delay=delay, every=every, existing=existing, at=at, exit=exit_rule,
             goal=goal, reentry=reentry, from_email=from_email, from_name=from_name, reply_to=reply_to,
             template=template, sms=sms, attach=attach or (), description=description,
         )  # fmt: skip
@@ -154,6 +158,7 @@ def edit(
     when: When = None,
     on: On = None,
     delay: Delay = None,
+    every: Every = None,
     existing: Existing = None,
     exit_rule: Exit = None,
     goal: Goal = None,
@@ -177,7 +182,7 @@ def edit(
     macli = Macli.of(ctx)
     brief = Brief(
         name=rename, category=category, channel=channel, purpose=purpose, segments=segment or (), rule=rule,
-        whenever=when, events=on or (), delay=delay, existing=existing, at=at, exit=exit_rule, goal=goal,
+        whenever=when, events=on or (), delay=delay, every=every, existing=existing, at=at, exit=exit_rule, goal=goal,
         reentry=reentry, from_email=from_email, from_name=from_name, reply_to=reply_to, template=template,
         sms=sms, attach=attach or (), description=description,
         on_edit=on_edit,

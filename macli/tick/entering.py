@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from macli.campaign import schedule
+from macli import clock
+from macli.campaign import recurrence, schedule
 from macli.campaign.definition import Entry
 from macli.campaign.entry_rule import audience_rule, condition_rule
-from macli.clock import to_ms
+from macli.clock import from_ms, to_ms
 from macli.model import Where
 from macli.store import Row, Store, enrollments
 from macli.tick.door import CHUNK, Door
@@ -44,6 +45,18 @@ CREATE TEMP TABLE IF NOT EXISTS starts (
 """
 
 
+# A run that was interrupted, or that two processes are at, takes nobody in a second time.
+_NOT_IN_THIS_RUN = """
+  AND NOT EXISTS (
+    SELECT 1
+    FROM enrollments AS inside
+    WHERE inside.campaign_id = :campaign
+      AND inside.contact_id = contacts.id
+      AND inside.entered_at >= :start
+  )
+"""
+
+
 def open_door(lookup: Lookup, row: Row, over: Callable[[], bool]) -> Door:
     return Door(lookup=lookup, row=row, campaign=lookup.campaign(row["id"], row["current_version"]), over=over)
 
@@ -52,8 +65,8 @@ def open_door(lookup: Lookup, row: Row, over: Callable[[], bool]) -> Door:
 
 
 def once(lookup: Lookup, row: Row, over: Callable[[], bool]) -> int:
-    """Let in everyone the entry selects, at its start; how many came in now."""
-    if row["enrolled_at"] is not None:
+    """Let in everyone the entry selects, at its start and, with ``every``, at each run; how many came in now."""
+    if row["enrolled_at"] is not None or (row["start_at"] or 0) > lookup.now_ms:
         return 0
     door = open_door(lookup, row, over)
     rule = audience_rule(door.campaign.entry)
@@ -69,13 +82,31 @@ def once(lookup: Lookup, row: Row, over: Callable[[], bool]) -> int:
     FROM contacts
     WHERE contacts.removed_at IS NULL
       AND ({where.sql})
+      {_NOT_IN_THIS_RUN if door.campaign.entry.every else ""}
     """
-    door.gather(select, {**where.params, "start": start}, door.again())
+    door.gather(select, {**where.params, "start": start, "campaign": door.id}, door.again())
     entered = door.let_in()
     if entered is None:
         return 0
-    door.note(enrolled_at=lookup.now_ms)
+    if door.campaign.entry.every is None:
+        door.note(enrolled_at=lookup.now_ms)
+    else:
+        # Noted as the next start: the campaign is due again then, and it never is over.
+        door.note(start_at=_next_run(lookup, row, door.campaign.entry))
     return entered
+
+
+def _next_run(lookup: Lookup, row: Row, entry: Entry) -> int:
+    """When a campaign that comes again runs next, counted from its first run."""
+    assert entry.every is not None
+    zone = lookup.engine.zone
+    if entry.at is None:
+        first = from_ms(row["activated_at"])
+    else:
+        at = schedule.read(entry.at)
+        first = at.instant(zone)
+        zone = clock.zone(at.zone) if at.zone and "/" in at.zone else zone
+    return to_ms(recurrence.read(entry.every).next_after(first, lookup.now, zone))
 
 
 def _fill_starts(lookup: Lookup, at: schedule.At) -> None:

@@ -87,5 +87,7 @@ def _allowed(engine: Engine, row: Row) -> timedelta:
         return campaign.max_lateness
     general: timedelta | None = engine.setting("max_lateness")
     # The news of the morning ages in hours; who is on the way through several steps can wait a day.
-    broadcast = campaign.entry.kind == "once" and (row["enrolled_at"] is None or len(campaign.steps) == 1)
+    entry = campaign.entry
+    at_once = row["enrolled_at"] is None or len(campaign.steps) == 1
+    broadcast = entry.kind == "once" and entry.every is None and at_once
     return general or (ONCE if broadcast else OTHERWISE)
