@@ -209,6 +209,8 @@ def test_a_reader_that_leaves_ends_the_command_quietly(macli_process: Run, works
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(workspace: Path) -> None:
     program = (
         "import os, signal, sys\n"
+        # A shell that runs the tests in the background lets them ignore Ctrl-C.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from macli import cli\n"
         "from macli.store import settings\n"
         "settings.in_force = lambda *_: (os.kill(os.getpid(), signal.SIGINT), __import__('time').sleep(5))\n"
