@@ -27,9 +27,7 @@ REASONS: Mapping[str, str] = {
     "no_consent": "never opted in, and the channel asks for it",
     "duplicate": "the address has this message already, under another contact",
     "capped": "had as many messages lately as the cap allows",
-    "missing_value": "the template needs a value the contact lacks",
     "left": "met the campaign's exit or goal before the message could leave",
-    "too_late": "its time had passed",
     "cancelled": "the campaign was cancelled",
 }
 """Why a send is skipped, in the order in which the reasons are looked for."""

@@ -14,8 +14,6 @@ Purpose = Literal["campaign", "transactional", "test"]
 
 CampaignState = Literal["draft", "scheduled", "active", "paused", "finished", "cancelled"]
 
-EnrollmentState = Literal["active", "ended"]
-
 SendState = Literal[
     "planned",  # decided, waiting for its time and a claim
     "claimed",  # a named worker has it; nothing has left the machine

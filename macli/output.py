@@ -261,6 +261,13 @@ class Output:
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise OperationFailed("nothing was done")
 
+    def ask(self, question: str) -> str | None:
+        """What a person answers; None where nobody can be asked, or nothing was answered."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return None
+        print(f"{question} ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip() or None
+
 
 class Progress:
     """The hand on a progress bar."""

@@ -130,3 +130,14 @@ def test_a_run_killed_in_the_middle_takes_in_the_rest_and_nobody_twice(world: Wo
     run_tick(world.engine(NOW + timedelta(minutes=5)))
     assert accepted(world) == 4
     assert world.store.value("SELECT max(round) FROM enrollments") == 1
+
+
+def test_a_running_campaign_does_not_begin_or_cease_to_come_again(world: World) -> None:
+    from macli.campaign import edit
+    from macli.store import campaigns
+
+    add_contacts(world.store, 1)
+    add_campaign(world.store, entry={"rule": "has email", "every": "1 day"}, reentry="always")
+    changed = {"name": "spring", "entry": {"rule": "has email"}, "steps": [{"send": "hello"}], "reentry": "always"}
+    with pytest.raises(UsageError, match="recurring → once"):
+        edit.save(world.store, NOW, changed, zone=WARSAW, campaign=campaigns.get(world.store, "spring"))

@@ -9,7 +9,7 @@ import pytest
 
 from macli.content.prepare import prepare
 from macli.errors import OperationFailed, UnknownName, UsageError
-from macli.store import Store, assets, templates
+from macli.store import Store, assets, open_store, templates
 from tests.conftest import NOW, Run
 
 HTML = """<html><head><style>p { color: red }</style></head>
@@ -212,3 +212,32 @@ def test_rollback_brings_back_the_version_before(hello: Path, macli: Run):
     assert macli("template", "edit", "hello", "--subject", "New").code == 0
     assert macli("template", "rollback", "hello").code == 0
     assert macli("template", "preview", "hello").out.startswith("Subject: Hi [first_name]")
+
+
+def test_a_template_without_a_category_is_asked_for_one_on_a_terminal_only(tmp_path: Path) -> None:
+    import os
+    import pty
+    import subprocess
+    import sys
+
+    def run(*words: str, answer: bytes | None = None) -> None:
+        arguments = [sys.executable, "-m", "macli", "--workspace", str(tmp_path / "shop"), *words]
+        if answer is None:
+            subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+            return
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(arguments, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        os.write(ours, answer)
+        assert process.wait(20) == 0
+        assert b"Its category (News; empty for none)?" in os.read(ours, 4096)
+        os.close(ours)
+
+    subprocess.run([sys.executable, "-m", "macli", "init", str(tmp_path / "shop")], check=True, capture_output=True)
+    run("category", "create", "News")
+    run("template", "create", "asked", "--sms", "hi", answer=b"news\n")
+    run("template", "create", "left", "--sms", "hi", answer=b"\n")
+    run("template", "create", "alone", "--sms", "hi")
+    with open_store(tmp_path / "shop" / "macli.db") as store:
+        found = {row["name"]: row["category"] for row in templates.list_all(store)}
+    assert found == {"asked": "News", "left": None, "alone": None}

@@ -99,12 +99,17 @@ def _refuse_another_entry(store: Store, campaign: Row, new: Campaign) -> None:
     if campaign["state"] == "draft":
         return
     old = load(store, campaign["id"], campaign["current_version"]).campaign
-    if old.entry.kind != new.entry.kind:
+    if _sort(old) != _sort(new):
         raise UsageError(
             f"the campaign {campaign['name']!r} is {campaign['state']}: "
-            f"its entry cannot become another kind ({old.entry.kind} → {new.entry.kind})",
+            f"its entry cannot become another kind ({_sort(old)} → {_sort(new)})",
             hint="give the new definition another name; macli campaign cancel ends the old one",
         )
+
+
+def _sort(campaign: Campaign) -> str:
+    """What sort of entry it is: taking ``every`` away would make one more run of it, adding it none at all."""
+    return "recurring" if campaign.entry.every else campaign.entry.kind
 
 
 def _refuse_another_action(store: Store, campaign: Row, parsed: Parsed) -> None:

@@ -57,6 +57,7 @@ def create(
     Example: macli template create hello --subject 'Hi {{ first_name }}' --html hello.html
     """
     from macli.content import authoring
+    from macli.store import categories
 
     macli = Macli.of(ctx)
     written = authoring.Written(
@@ -70,6 +71,8 @@ def create(
         defaults=default or (),
         attach=attach or (),
     )
+    if category is None and (known := [row["name"] for row in categories.list_all(macli.store)]):
+        category = macli.out.ask(f"Its category ({', '.join(known)}; empty for none)?")
     authoring.create(macli.store, macli.now(), name, written, category=category)
     macli.out.say(f"made the template {name!r}; macli template preview {name!r} shows it")
     _warn(macli, name)

@@ -114,11 +114,13 @@ class Recorder:
 
     def answer(self, claimed: Claimed, outcome: Outcome) -> None:
         """Record what became of a message, with the next commit."""
-        self.on_answer(claimed, outcome)  # at once: it may be the refusal after which nothing more may leave
         self._answers.append((claimed, outcome))
         if not self._scheduled and self._alone is None:
             # Usually the connection asks for its next mark at once and that commit takes the answer along.
             self._alone = asyncio.get_running_loop().call_later(_ANSWER_WAITS, self.flush)
+        # At once: it may be the refusal after which nothing more may leave. And behind the rest: it can
+        # write to the store, and where that fails the answer itself must not be lost.
+        self.on_answer(claimed, outcome)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._scheduled:
