@@ -57,6 +57,7 @@ COMMANDS: dict[str, Section] = {
     "Running": {
         "tick": "Do everything that is due, once.",
         "run": "Do what is due until stopped.",
+        "serve": "Answer the world: clicks, unsubscribing, forms, pages, providers' reports.",
     },
     "Looking back": {
         "message": "What became of each message.",

@@ -70,7 +70,10 @@ class Where:
 
 @dataclass(frozen=True, kw_only=True)
 class NewEvent:
-    """An event to be recorded: ``at`` in UTC milliseconds, ``(source, source_id)`` makes it once."""
+    """An event to be recorded: ``at`` in UTC milliseconds, ``(source, source_id)`` makes it once.
+
+    ``visitor_id`` is whose it is while nobody knows the contact.
+    """
 
     contact_id: int | None
     name: str
@@ -80,6 +83,30 @@ class NewEvent:
     properties: Mapping[str, Any] = field(default_factory=dict)
     send_id: int | None = None
     campaign_id: int | None = None
+    visitor_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a provider, a mailbox or a handset said of one message, in the one vocabulary.
+
+    The message is known by ``send_id``, else by ``key`` (X-Macli-Message-Id), else by ``reference``
+    (the provider's own id). ``state`` is what it makes of the send and ``event`` what it amounts to;
+    either may be None. ``(source, source_id)`` makes it once; ``at`` is in UTC milliseconds;
+    ``words`` are the provider's own.
+    """
+
+    source: str
+    source_id: str
+    at: int
+    event: str | None = None
+    state: SendState | None = None
+    send_id: int | None = None
+    key: str | None = None
+    reference: str | None = None
+    address: str | None = None
+    words: str = ""
+    properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from macli.campaign.words import (
     Rule,
     SegmentName,
     Start,
+    TopicName,
 )
 from macli.errors import UsageError, did_you_mean
 
@@ -116,7 +117,9 @@ class Campaign:
     what an edit does to the contacts inside: they `keep` their version to its end, or `move` to the
     new one. A campaign that is late by more than `max_lateness`, because nothing ran, pauses and asks.
     `caps: no` leaves the caps on messages per contact aside; `quiet_hours` are the contact's local
-    hours in which nothing is sent (`21:00-08:00`, or `no`). Whatever is not said here is as the settings
+    hours in which nothing is sent (`21:00-08:00`, or `no`). Whoever said no to its `topic` gets nothing of it.
+    `tracking: no` leaves links and pixel out; a transactional campaign has them only with `tracking: yes`.
+    Whatever is not said here is as the settings
     say.
     """
 
@@ -125,6 +128,8 @@ class Campaign:
     category: CategoryName | None = None
     channel: ChannelName | None = None
     purpose: Literal["campaign", "transactional"] = "campaign"
+    topic: TopicName | None = None
+    tracking: bool | None = None
     sender: Sender | None = None
     entry: Entry
     exit: Rule | None = None

@@ -19,6 +19,7 @@ _WORDS = {
     "ChannelName": "channel",
     "SegmentName": "segment",
     "CategoryName": "category",
+    "TopicName": "topic",
     "AttributeName": "attribute",
     "TagName": "tag",
     "EventName": "event",

@@ -128,7 +128,7 @@ def _phases(
     chosen_time: bool,
 ) -> None:
     """In, react, enroll, advance."""
-    from macli.tick import intake, react
+    from macli.tick import chores, intake, react
 
     def over() -> bool:
         return stopping() or (deadline is not None and time.monotonic() >= deadline)
@@ -139,7 +139,9 @@ def _phases(
         for name in lateness.pause_the_late(engine):
             report.paused[name] = "late"
     if campaign_id is None:
-        report.heard = 0 if report.dry else intake.intake(engine, report.unreachable.__setitem__)
+        if not report.dry:
+            report.heard = intake.intake(engine, report.unreachable.__setitem__)
+            report.heard += chores.run(engine, report.unreachable.__setitem__)
         report.faults = dict(react.refresh_segments(engine))
         report.woken = react.react(engine)
     if engine.store.value(_ANY_LIVE):

@@ -1,0 +1,21 @@
+"""What follows from an event, by its name: a table of functions over the batch of new events."""
+
+from collections.abc import Mapping
+
+from macli.effects.base import Effect
+from macli.effects.consenting import cancel_sends, withdraw
+from macli.effects.removing import stop_everything
+from macli.effects.suppressing import suppress
+
+EFFECTS: Mapping[str, tuple[Effect, ...]] = {
+    "email.bounced": (suppress("email", "email.bounced", "bounced"),),
+    "email.complained": (
+        suppress("email", "email.complained", "complained"),
+        withdraw("email", "email.complained"),
+    ),
+    "email.unsubscribed": (withdraw("email", "email.unsubscribed"),),
+    "sms.opted_out": (withdraw("sms", "sms.opted_out"),),
+    "address.invalid": (suppress("sms", "address.invalid", "invalid"),),
+    "consent.withdrawn": (cancel_sends,),
+    "contact.removed": (stop_everything,),
+}

@@ -1,0 +1,47 @@
+"""What a tick does besides campaigns: each chore says by a cheap question whether there is anything to do.
+
+A chore's module is imported only when there is, so an idle tick stays as quick as it was.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+
+from macli.clock import to_ms
+from macli.tick.engine import Engine
+
+Trouble = Callable[[str, str], None]
+"""Told of who could not be reached, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chore:
+    """``run`` is ``module:function``, called with (engine, trouble); it returns how many things it dealt with.
+
+    ``due`` is SQL for true where there may be something to do; it may use ``:now``.
+    """
+
+    name: str
+    run: str
+    due: str
+
+
+CHORES: tuple[Chore, ...] = ()
+"""In this order, before contacts are enrolled."""
+
+
+def run(engine: Engine, trouble: Trouble) -> int:
+    """Do the chores that are due; how many things were dealt with."""
+    return sum(_one(engine, chore, trouble) for chore in _due(engine))
+
+
+def _due(engine: Engine) -> Iterator[Chore]:
+    for chore in CHORES:
+        if engine.store.value(f"SELECT {chore.due}", {"now": to_ms(engine.now)}):
+            yield chore
+
+
+def _one(engine: Engine, chore: Chore, trouble: Trouble) -> int:
+    module, _, function = chore.run.partition(":")
+    dealt_with: int = getattr(import_module(module), function)(engine, trouble)
+    return dealt_with

@@ -1,0 +1,135 @@
+"""Pixels and links of messages: the request is stored, then answered. Plain ASGI, since these are nearly all.
+
+An answer never says whether a token was good in any way that could be used to find one out: a pixel
+is a pixel, and a link nobody signed leads nowhere.
+"""
+
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from macli.store import Store
+from macli.web.site import Site, real_address
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PREFIXES = ("/o/", "/c/", "/r/")
+
+PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+_LONGEST_AGENT = 400
+_MOST_AGENTS = 50_000
+
+_UNSTORED = [(b"cache-control", b"no-store, private, max-age=0"), (b"referrer-policy", b"no-referrer")]
+_PIXEL_HEADERS = [
+    (b"content-type", b"image/gif"),
+    (b"content-length", str(len(PIXEL)).encode("ascii")),
+    *_UNSTORED,
+]
+_GONE = b"This link is not known here. It may be too old, or it was not copied whole.\n"
+_GONE_HEADERS = [
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"content-length", str(len(_GONE)).encode("ascii")),
+    *_UNSTORED,
+]
+_REFUSED_HEADERS = [(b"allow", b"GET, HEAD"), (b"content-length", b"0")]
+
+_LINKS = "SELECT id, url FROM links WHERE id = :id"
+_AGENT = "SELECT id FROM agents WHERE agent = :agent"
+_ADD_AGENT = "INSERT INTO agents (agent) VALUES (:agent) ON CONFLICT (agent) DO NOTHING"
+
+
+class Hits:
+    """Answers for ``/o/TOKEN.gif``, ``/c/TOKEN/LINK`` and ``/r/TOKEN/ADDRESS``."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._links: dict[int, str] = {}
+        self._agents: dict[str, int] = {}
+
+    async def answer(self, scope: Scope, send: Send) -> None:
+        method = scope["method"]
+        if method not in ("GET", "HEAD"):
+            await _respond(send, 405, _REFUSED_HEADERS, b"")
+            return
+        await self._site.refresh()
+        path: str = scope["path"]
+        kind, rest = path[1], path[3:]
+        if kind == "o":
+            await self._open(scope, send, method, rest)
+        else:
+            follow, _, target = rest.partition("/")
+            await self._click(scope, send, method, follow, target, personal=kind == "r")
+
+    async def _open(self, scope: Scope, send: Send, method: str, rest: str) -> None:
+        send_id = self._site.keys.follow(rest.removesuffix(".gif"))
+        if send_id is not None:
+            await self._store(scope, "open", method, send_id, None, None)
+        await _respond(send, 200, _PIXEL_HEADERS, b"" if method == "HEAD" else PIXEL)
+
+    async def _click(self, scope: Scope, send: Send, method: str, follow: str, target: str, *, personal: bool) -> None:
+        keys = self._site.keys
+        send_id = keys.follow(follow)
+        url = link_id = None
+        if send_id is not None:
+            if personal:
+                url = keys.open_personal(follow, target)
+            elif target.isascii() and target.isdigit() and len(target) < 16:
+                link_id = int(target)
+                url = await self._link(link_id)
+        if send_id is None or url is None:
+            await _respond(send, 404, _GONE_HEADERS, b"" if method == "HEAD" else _GONE)
+            return
+        await self._store(scope, "click", method, send_id, link_id, url if personal else None)
+        headers = [(b"location", location(url)), (b"content-length", b"0"), *_UNSTORED]
+        await _respond(send, 302, headers, b"")
+
+    async def _link(self, link_id: int) -> str | None:
+        """Where a link leads; what was found is kept, since a link never changes."""
+        url = self._links.get(link_id)
+        if url is None:
+            row = await self._site.read(lambda store: store.row(_LINKS, {"id": link_id}))
+            if row is None:
+                return None
+            url = self._links[link_id] = row["url"]
+        return url
+
+    async def _store(
+        self, scope: Scope, kind: str, method: str, send_id: int, link_id: int | None, url: str | None
+    ) -> None:
+        agent, forwarded = "", ""
+        for name, value in scope["headers"]:
+            if name == b"user-agent":
+                agent = value.decode("latin-1")[:_LONGEST_AGENT]
+            elif name == b"x-forwarded-for":
+                forwarded = value.decode("latin-1")
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        ip = real_address(peer, forwarded, self._site.setting("web.proxies")) if forwarded else peer
+        agent_id = self._agents.get(agent) or await self._agent(agent)
+        await self._site.writer.hit((kind, self._site.now_ms(), send_id, link_id, url, method, ip, agent_id))
+
+    async def _agent(self, agent: str) -> int:
+        """The number of a program's name, given when it is first seen."""
+
+        def known(store: Store, now: object) -> int:
+            store.execute(_ADD_AGENT, {"agent": agent})
+            return int(store.value(_AGENT, {"agent": agent}))
+
+        number = await self._site.write(known)
+        if len(self._agents) >= _MOST_AGENTS:
+            self._agents.clear()
+        self._agents[agent] = number
+        return number
+
+
+def location(url: str) -> bytes:
+    """A stored address as a header's value: ASCII, without anything that could end the line."""
+    from urllib.parse import quote
+
+    return quote(url, safe="!#$%&'()*+,-./:;=?@[]_~", errors="replace").encode("ascii")
+
+
+async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

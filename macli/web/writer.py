@@ -1,0 +1,139 @@
+"""The one writer of a serving process: what requests ask to be written is committed together.
+
+A request is answered after its commit, so what was answered survives the death of the process.
+While one commit is on its way the next requests gather; nothing waits for a clock.
+"""
+
+import asyncio
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from macli.clock import Clock
+from macli.store import Store, open_store
+
+T = TypeVar("T")
+Job = Callable[[Store, datetime], T]
+"""Something to write: called inside a transaction of its own kind (a savepoint), with the store and the now."""
+
+Hit = tuple[str, int, int, int | None, str | None, str, str | None, int | None]
+"""kind, at, send id, link id, url, method, ip, agent id."""
+
+_MOST = 2000
+"""Requests a transaction takes at most, so that a sender beside it waits for milliseconds."""
+
+# One statement for all hits of a batch: SQLite works through it without the interpreter's lock, so the
+# loop answers other requests meanwhile.
+_HITS = """
+INSERT INTO hits (kind, at, send_id, link_id, url, method, ip, agent_id)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM json_each(:hits)
+"""
+
+
+class Writer:
+    """A thread with a connection of its own; ``hit`` and ``do`` are called on the event loop."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._hits: deque[tuple[Hit, asyncio.Future[None]]] = deque()
+        self._jobs: deque[tuple[Job[Any], asyncio.Future[Any]]] = deque()
+        self._wanted = threading.Event()
+        self._ending = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="macli-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin; called on the event loop whose futures are to be resolved."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Write what is left and end."""
+        self._ending = True
+        self._wanted.set()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+    def hit(self, hit: Hit) -> "asyncio.Future[None]":
+        """Store a hit; the future is done when it is committed."""
+        assert self._loop is not None
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._hits.append((hit, future))
+        self._wanted.set()
+        return future
+
+    def do(self, job: Job[T]) -> "asyncio.Future[T]":
+        """Run ``job`` in a transaction; the future has what it returned, once that is on the disk.
+
+        What one job raises undoes that job alone and is raised by its future.
+        """
+        assert self._loop is not None
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.append((job, future))
+        self._wanted.set()
+        return future
+
+    def _run(self) -> None:
+        store = open_store(self._path)
+        try:
+            while True:
+                self._wanted.wait()
+                self._wanted.clear()
+                while self._hits or self._jobs:
+                    self._commit(store)
+                if self._ending:
+                    return
+        finally:
+            store.close()
+
+    def _commit(self, store: Store) -> None:
+        hits = [self._hits.popleft() for _ in range(min(len(self._hits), _MOST))]
+        jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST))]
+        answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        try:
+            # A hit lost in a power cut is one open less; a lost no would be a mail too much.
+            with store.write(durable=bool(jobs)):
+                if hits:
+                    store.execute(_HITS, {"hits": json.dumps([hit for hit, _ in hits])})
+                now = self._clock()
+                answers += [(future, *_attempt(store, job, now)) for job, future in jobs]
+        except BaseException as error:
+            # The transaction is undone: everyone in it is told, and the next requests try anew.
+            answers = [(future, None, error) for _, future in (*hits, *jobs)]
+            hits = []
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            self._loop.call_soon_threadsafe(_resolve, [future for _, future in hits], answers)
+
+
+def _attempt(store: Store, job: Job[Any], now: datetime) -> tuple[Any, BaseException | None]:
+    store.execute("SAVEPOINT job")
+    try:
+        result = job(store, now)
+    except Exception as error:
+        store.execute("ROLLBACK TO job")
+        store.execute("RELEASE job")
+        return None, error
+    store.execute("RELEASE job")
+    return result, None
+
+
+def _resolve(
+    stored: list["asyncio.Future[None]"], answers: list[tuple["asyncio.Future[Any]", Any, BaseException | None]]
+) -> None:
+    for future in stored:
+        if not future.done():
+            future.set_result(None)
+    for answer, result, error in answers:
+        if answer.done():
+            continue
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(error)
