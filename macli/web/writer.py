@@ -22,7 +22,7 @@ Job = Callable[[Store, datetime], T]
 """Something to write: called inside a transaction of its own kind (a savepoint), with the store and the now."""
 
 Hit = tuple[str, int, int, int | None, str | None, str, str | None, int | None]
-"""kind, at, send id, link id, url, method, ip, agent id."""
+"""kind, at, send, link, url, method, ip, agent."""
 
 _MOST = 2000
 """Requests a transaction takes at most, so that a sender beside it waits for milliseconds."""
@@ -30,7 +30,7 @@ _MOST = 2000
 # One statement for all hits of a batch: SQLite works through it without the interpreter's lock, so the
 # loop answers other requests meanwhile.
 _HITS = """
-INSERT INTO hits (kind, at, send_id, link_id, url, method, ip, agent_id)
+INSERT INTO hits (kind, at, send, link, url, method, ip, agent)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
 FROM json_each(:hits)
 """

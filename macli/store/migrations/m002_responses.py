@@ -1,7 +1,8 @@
 """What comes back: hits on links and pixels, visitors, consents with their evidence, and who hears it.
 
-A hit is the raw report of one request, kept as it came; the digest makes events of hits. Columns
-named ``hash`` hold keyed hashes, which say nothing to who has only the store.
+A hit is the raw report of one request, kept as it came; the digest makes events of hits. Its send, link
+and agent are numbers without a declared reference: a request may come long after what it names has
+gone, and it is stored all the same. Columns named ``hash`` hold keyed hashes, which say nothing to who has only the store.
 """
 
 from collections.abc import Iterator
@@ -80,19 +81,18 @@ CREATE TABLE hits (
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
   at INTEGER NOT NULL,
-  send_id INTEGER NOT NULL,
-  link_id INTEGER,
+  send INTEGER NOT NULL,
+  link INTEGER,
   url TEXT,
   method TEXT NOT NULL,
   ip TEXT,
-  agent_id INTEGER,
+  agent INTEGER,
   class TEXT,
   rule TEXT,
-  rules_version INTEGER,
-  event_id INTEGER
+  rules_version INTEGER
 ) STRICT;
 CREATE INDEX hits_new ON hits (id) WHERE class IS NULL;
-CREATE INDEX hits_send ON hits (send_id, at);
+CREATE INDEX hits_send ON hits (send, at);
 
 CREATE TABLE visitors (
   id INTEGER PRIMARY KEY,
@@ -210,7 +210,7 @@ VIEWS = {
     ),
     "hits_iso": (
         "hits",
-        ("id", "kind", "send_id", "link_id", "url", "method", "ip", "agent_id", "class", "rule", "rules_version"),
+        ("id", "kind", "send", "link", "url", "method", "ip", "agent", "class", "rule", "rules_version"),
         ("at",),
     ),
     "visitors_iso": ("visitors", ("id", "token", "contact_id"), ("first_at", "last_at", "joined_at")),
