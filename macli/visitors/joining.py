@@ -1,0 +1,22 @@
+"""A visitor turns out to be a contact: what it did becomes the contact's, once and one way."""
+
+from datetime import datetime
+
+from macli.clock import to_ms
+from macli.store import Store, visitors
+
+
+def join(store: Store, now: datetime, visitor_token: str, contact_id: int) -> bool:
+    """Make the visitor the contact's, with its whole history; whether it is the contact's now.
+
+    A visitor that is another contact already is never moved: on a computer that people share the
+    browser needs a new token then. False too for what is no token.
+    """
+    if not visitors.is_token(visitor_token):
+        return False
+    with store.write():
+        visitor = visitors.seen(store, to_ms(now), visitor_token)
+        if visitor["contact_id"] is not None:
+            return bool(visitor["contact_id"] == contact_id)
+        visitors.give(store, to_ms(now), visitor["id"], contact_id)
+    return True
