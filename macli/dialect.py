@@ -56,6 +56,9 @@ class Dialect(Protocol):
     def json_without(self, column: str, name: str) -> str:
         """The object without the member."""
 
+    def json_of(self, **members: str) -> str:
+        """A JSON object of expressions by name; a NULL is a null."""
+
     def domain(self, column: str) -> str:
         """The part after the @ of an address."""
 
@@ -113,6 +116,10 @@ class Sqlite:
 
     def json_without(self, column: str, name: str) -> str:
         return f"json_remove({column}, '$.{name}')"
+
+    def json_of(self, **members: str) -> str:
+        pairs = ", ".join(f"'{name}', {expression}" for name, expression in members.items())
+        return f"json_object({pairs})"
 
     def domain(self, column: str) -> str:
         return f"substr({column}, instr({column}, '@') + 1)"

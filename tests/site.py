@@ -17,7 +17,8 @@ from tests.world import NOW, World
 def serving(world: World, clock: Callable[[], datetime] = lambda: NOW) -> Iterator[TestClient]:
     """A client of the world's site, which starts and ends with the block. Redirects are not followed."""
     site = Site(workspace=world.path, store=world.path / "macli.db", clock=clock, zone=ZoneInfo("UTC"))
-    with TestClient(create(site), base_url="https://news.example", follow_redirects=False) as client:
+    proxy = ("127.0.0.1", 50_000)
+    with TestClient(create(site), base_url="https://news.example", follow_redirects=False, client=proxy) as client:
         yield client
 
 

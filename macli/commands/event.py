@@ -142,3 +142,35 @@ def import_(
         macli.out.say(f"  line {line}: {reason}", shape=shape)
     if told.refused and not told.recorded and not told.known:
         raise OperationFailed(f"every row of {source.name} was refused", hint=told.reasons[0][1])
+
+
+@app.command("reclassify")
+def reclassify(
+    ctx: typer.Context,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only hits from then on.")] = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    format: options.Format = None,
+    json: options.Json = False,
+) -> None:
+    """Judge opens and clicks anew, person or program, by the rules in force; first say what would change.
+
+    The rules come with macli; a file hit-rules.toml in the workspace stands in for them. Segments and reports follow
+    at once; campaigns are not run again over the past.
+
+    Example: macli event reclassify --since 2026-11-01
+    """
+    from macli.clock import parse_when
+    from macli.hits import reclassifying
+
+    macli, shape = Macli.of(ctx), options.shape(format, json)
+    start = None if since is None else parse_when(since, now=macli.now(), default=macli.zone)
+    found = reclassifying.compare(macli.store, macli.workspace.path, since=start)
+    macli.out.rows(found.rows, columns=("kind", "before", "after", "rule", "hits", "contacts"), shape=shape)
+    words = f"{found.changed:,} of {found.looked_at:,} hits by version {found.version} of the rules"
+    if dry_run or not found.changed:
+        macli.out.say(f"{words} would change", shape=shape)
+        return
+    macli.out.confirm(f"change {words}?", yes=yes)
+    reclassifying.apply(macli.store, macli.now(), macli.workspace.path, since=start)
+    macli.out.say(f"changed {words}", shape=shape)

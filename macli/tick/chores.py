@@ -26,7 +26,9 @@ class Chore:
     due: str
 
 
-CHORES: tuple[Chore, ...] = ()
+CHORES: tuple[Chore, ...] = (
+    Chore(name="hits", run="macli.hits.digest:chore", due="EXISTS (SELECT 1 FROM hits WHERE class IS NULL)"),
+)
 """In this order, before contacts are enrolled."""
 
 

@@ -1,10 +1,12 @@
 """The application: hits go their own short way, everything else by Starlette's routes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from macli.web import digest
 from macli.web.hits import PREFIXES, Hits
 from macli.web.site import Site
 
@@ -54,9 +56,12 @@ def _pages(site: Site) -> "Starlette":
     @asynccontextmanager
     async def lifespan(app: "Starlette") -> AsyncIterator[None]:
         await site.start()
+        digesting = asyncio.create_task(digest.keep_digesting(site))
         try:
             yield
         finally:
+            digesting.cancel()
+            await asyncio.gather(digesting, return_exceptions=True)
             await site.close()
 
     routes = [Route("/health", health)]

@@ -34,6 +34,8 @@ _GONE_HEADERS = [
 ]
 _REFUSED_HEADERS = [(b"allow", b"GET, HEAD"), (b"content-length", b"0")]
 
+_LOOKING_AHEAD = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
+
 _LINKS = "SELECT id, url FROM links WHERE id = :id"
 _AGENT = "SELECT id FROM agents WHERE agent = :agent"
 _ADD_AGENT = "INSERT INTO agents (agent) VALUES (:agent) ON CONFLICT (agent) DO NOTHING"
@@ -81,7 +83,8 @@ class Hits:
             await _respond(send, 404, _GONE_HEADERS, b"" if method == "HEAD" else _GONE)
             return
         await self._store(scope, "click", method, send_id, link_id, url if personal else None)
-        headers = [(b"location", location(url)), (b"content-length", b"0"), *_UNSTORED]
+        target_url = recognised(url, follow, self._site.setting("tracker.domains"))
+        headers = [(b"location", location(target_url)), (b"content-length", b"0"), *_UNSTORED]
         await _respond(send, 302, headers, b"")
 
     async def _link(self, link_id: int) -> str | None:
@@ -98,16 +101,20 @@ class Hits:
         self, scope: Scope, kind: str, method: str, send_id: int, link_id: int | None, url: str | None
     ) -> None:
         agent, forwarded = "", ""
+        ahead = False
         for name, value in scope["headers"]:
             if name == b"user-agent":
                 agent = value.decode("latin-1")[:_LONGEST_AGENT]
             elif name == b"x-forwarded-for":
                 forwarded = value.decode("latin-1")
+            elif name in _LOOKING_AHEAD and b"prefetch" in value.lower():
+                ahead = True
         client = scope.get("client")
         peer = client[0] if client else ""
         ip = real_address(peer, forwarded, self._site.setting("web.proxies")) if forwarded else peer
         agent_id = self._agents.get(agent) or await self._agent(agent)
-        await self._site.writer.hit((kind, self._site.now_ms(), send_id, link_id, url, method, ip, agent_id))
+        said = "PREFETCH" if ahead else method
+        await self._site.writer.hit((kind, self._site.now_ms(), send_id, link_id, url, said, ip, agent_id))
 
     async def _agent(self, agent: str) -> int:
         """The number of a program's name, given when it is first seen."""
@@ -121,6 +128,23 @@ class Hits:
             self._agents.clear()
         self._agents[agent] = number
         return number
+
+
+def recognised(url: str, follow: str, hosts: tuple[str, ...] | None) -> str:
+    """``url`` with the message's token, where the page carries our tracker, which then knows who came."""
+    if not hosts:
+        return url
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if not any(_is_host(parts.netloc.lower(), host) for host in hosts):
+        return url
+    query = f"{parts.query}&_mc={follow}" if parts.query else f"_mc={follow}"
+    return parts._replace(query=query).geturl()
+
+
+def _is_host(netloc: str, host: str) -> bool:
+    return netloc == host or (host.startswith("*.") and netloc.endswith(host[1:]))
 
 
 def location(url: str) -> bytes:
