@@ -19,13 +19,13 @@ from macli.clock import to_ms
 from macli.errors import MacliError, OperationFailed
 from macli.model import Message, Outcome
 from macli.providers.base import Provider
-from macli.store import Row, campaign_states, channels, claiming, identity, ledger, workers
+from macli.store import Row, address_hash, campaign_states, channels, claiming, identity, ledger, workers
 from macli.tick import allowance
 from macli.tick.compose import StepComposer, load_provider, provider_of
 from macli.tick.delivery import Claims, Delivery
 from macli.tick.engine import Engine
 from macli.tick.lookup import Lookup
-from macli.tick.recorder import Claimed, Recorder, Retry, read_pulse
+from macli.tick.recorder import Claimed, Recorder, Retry
 
 _MOST_FAILURES_IN_A_ROW = 50
 _REST_AFTER_REFUSAL = timedelta(minutes=1)
@@ -62,6 +62,7 @@ def dispatch(
     if not ledger.sources(engine.store, to_ms(engine.moment()), campaign_id=campaign_id):
         return result
     identity.check(engine.store)
+    address_hash.check(engine.store)
     with workers.registered(engine.store, engine.moment()) as worker_id:
         run = _Run(
             engine=engine,
@@ -273,7 +274,7 @@ class _Run:
             skipped = store.rows(
                 "SELECT reason, count(*) AS sends FROM claiming WHERE reason IS NOT NULL GROUP BY reason"
             )
-            pulse = read_pulse(store)
+            pulse = self.recorder.heart.read()
         for row in skipped:
             self.result.counts[source.campaign_id, f"skipped:{row['reason']}"] += row["sends"]
             self._tell(row["sends"])

@@ -18,6 +18,7 @@ from macli.events import record
 from macli.model import NewEvent, Outcome, SendState, Verdict
 from macli.store import Row, Store, ledger
 from macli.tick.compose import StepComposer
+from macli.tick.pulse import Heart, Pulse
 
 STATES: dict[Verdict, SendState] = {
     "accepted": "accepted",
@@ -32,20 +33,6 @@ STATES: dict[Verdict, SendState] = {
 _TURNS = 3
 _ANSWER_WAITS = 0.02
 _LONGEST_WORDS = 300
-
-# What must not have changed between a claim and the wire: anyone's no, a suppression, a contact, a
-# campaign's state. An import says no without an event, so contacts and consents are looked at too.
-_PULSE = """
-SELECT coalesce((SELECT max(id) FROM events), 0),
-       coalesce((SELECT max(id) FROM suppressions), 0),
-       coalesce((SELECT max(id) FROM consents), 0),
-       coalesce((SELECT max(updated_at) FROM contacts), 0),
-       (SELECT coalesce(sum(updated_at), 0) FROM campaigns),
-       (SELECT coalesce(sum(id), 0) FROM campaigns WHERE state = 'active')
-"""
-
-Pulse = tuple[int, ...]
-"""The state of the world at a claim; while it stays the same, no mark needs a second look."""
 
 _LONGEST_ASKED = 86_400.0
 
@@ -98,11 +85,15 @@ class Recorder:
     on_answer: Callable[[Claimed, Outcome], None]
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     failure: BaseException | None = None
+    heart: Heart = field(init=False)
     _marks: list[tuple[Claimed, "asyncio.Future[bool]"]] = field(default_factory=list)
     _answers: list[tuple[Claimed, Outcome]] = field(default_factory=list)
     _settled: list[int] = field(default_factory=list)
     _scheduled: bool = False
     _alone: asyncio.TimerHandle | None = None
+
+    def __post_init__(self) -> None:
+        self.heart = Heart(self.store)
 
     def mark(self, claimed: Claimed) -> "asyncio.Future[bool]":
         """Ask for the mark of a message; the future tells, once it is committed, whether to send it."""
@@ -181,7 +172,7 @@ class Recorder:
     def _mark(self, claimed: list[Claimed]) -> set[int]:
         if not claimed:
             return set()
-        pulse = read_pulse(self.store)
+        pulse = self.heart.read()
         ids = {one.send_id for one in claimed if one.pulse == pulse or not self._withdrawn(one)}
         marked = ledger.mark(self.store, ids, worker_id=self.worker_id, now_ms=to_ms(self.moment()))
         if marked != len(ids):
@@ -313,13 +304,6 @@ class Recorder:
         )
         ledger.wake(self.store, "SELECT send_id FROM settled", to_ms(self.moment()))
         self._settled.clear()
-
-
-def read_pulse(store: Store) -> Pulse:
-    """The pulse now; read in the transaction of a claim, so that nothing falls between the two."""
-    row = store.row(_PULSE)
-    assert row is not None
-    return tuple(row)
 
 
 def _words(outcome: Outcome) -> str | None:

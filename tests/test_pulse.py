@@ -1,0 +1,66 @@
+"""What makes a claimed message be looked at again before the wire, and what does not."""
+
+from pathlib import Path
+
+import pytest
+
+from macli import contacts, events
+from macli.clock import to_ms
+from macli.model import NewEvent
+from macli.tick.pulse import HARMLESS, Heart
+from tests.world import NOW, World, add_contacts, new_world, opt_out
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = new_world(tmp_path / "shop")
+    add_contacts(made.store, 2)
+    return made
+
+
+def happens(world: World, name: str) -> None:
+    events.record(world.store, NOW, [NewEvent(contact_id=1, name=name, at=to_ms(NOW), source="test")])
+
+
+@pytest.mark.parametrize("name", ["email.opened", "email.clicked.machine", "page.visited", "order.paid"])
+def test_opens_clicks_visits_and_a_shops_own_events_leave_the_pulse_as_it_is(world: World, name: str) -> None:
+    heart = Heart(world.store)
+    before = heart.read()
+    happens(world, name)
+    assert heart.read() == before
+
+
+@pytest.mark.parametrize("name", ["email.unsubscribed", "email.bounced", "sms.opted_out", "attribute.changed"])
+def test_whatever_can_be_a_no_changes_the_pulse(world: World, name: str) -> None:
+    heart = Heart(world.store)
+    before = heart.read()
+    happens(world, "email.opened")
+    happens(world, name)
+    happens(world, "email.opened")
+    assert heart.read() != before
+
+
+def test_a_no_said_a_second_time_after_a_yes_changes_the_pulse_again(world: World) -> None:
+    heart = Heart(world.store)
+    seen = {heart.read()}
+    for say in (contacts.withdraw_where, contacts.grant_where, contacts.withdraw_where):
+        say(world.store, NOW, contacts.ONE, {"one_contact": 1}, "email", "test")
+        assert heart.read() not in seen
+        seen.add(heart.read())
+
+
+def test_a_deleted_newest_event_does_not_hide_the_next(world: World) -> None:
+    happens(world, "email.opened")
+    heart = Heart(world.store)
+    before = heart.read()
+    with world.store.write():
+        world.store.execute("DELETE FROM events WHERE id = (SELECT max(id) FROM events)")
+    opt_out(world, 2, "email")
+    assert heart.read() != before
+
+
+def test_nothing_that_has_effects_is_harmless() -> None:
+    from macli.effects import EFFECTS
+
+    told = {name for name in EFFECTS if not name.startswith("page.")}
+    assert not HARMLESS & told
