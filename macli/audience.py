@@ -22,7 +22,7 @@ Setting = Callable[[str], Any]
 REASONS: Mapping[str, str] = {
     "removed": "the contact was removed",
     "no_address": "no address for this channel",
-    "suppressed": "the address is suppressed (bounced, complained, invalid)",
+    "suppressed": "the address is suppressed (bounced, complained, invalid, erased)",
     "opted_out": "opted out of the channel",
     "no_consent": "never opted in, and the channel asks for it",
     "duplicate": "the address has this message already, under another contact",
@@ -35,6 +35,11 @@ REASONS: Mapping[str, str] = {
 _ADDRESS: Mapping[ChannelKind, str] = {
     "email": "contacts.email",
     "sms": "contacts.phone",
+    # All devices of a contact are one address: which they are is looked up when the message is made.
+    "push": (
+        "CASE WHEN EXISTS (SELECT 1 FROM devices WHERE devices.contact_id = contacts.id)"
+        " THEN 'contact:' || contacts.id END"
+    ),
     # A webhook is about the contact, not to it: its address is the contact itself.
     "webhook": "'contact:' || contacts.id",
 }
@@ -103,6 +108,18 @@ def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict
               WHERE suppressions.channel = :audience_channel
                 AND suppressions.address = {address}
             ) THEN 'suppressed'"""
+        )
+        # Who was erased is known by a keyed hash only. Without the key everybody could be one of them.
+        clauses.append(
+            f"""WHEN CASE WHEN EXISTS (SELECT 1 FROM suppression_hashes) THEN
+              address_hash(:audience_channel, '') IS NULL
+              OR EXISTS (
+                SELECT 1
+                FROM suppression_hashes
+                WHERE suppression_hashes.channel = :audience_channel
+                  AND suppression_hashes.hash = address_hash(:audience_channel, {address})
+              )
+            END THEN 'suppressed'"""
         )
     if policy.purpose == "campaign" and policy.channel != "webhook":
         clauses.append(f"WHEN {_said(policy, 'withdrawn')} THEN 'opted_out'")

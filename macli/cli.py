@@ -45,8 +45,9 @@ COMMANDS: dict[str, Section] = {
     },
     "Sending": {
         "template": "What is written.",
-        "provider": "Who carries it: SMTP, SMTP2GO, Twilio, a webhook, the outbox.",
-        "channel": "Which provider carries e-mail, text messages and webhooks.",
+        "provider": "Who carries it: SMTP, SMTP2GO, Twilio, web push, a webhook, the outbox.",
+        "channel": "Which provider carries e-mail, text messages, push messages and webhooks.",
+        "device": "The browsers that take push messages.",
         "campaign": "What is sent to whom and when.",
     },
     "Campaigns as files": {

@@ -100,8 +100,8 @@ FROM (
 def _channels(macli: Macli) -> Iterator[Finding]:
     for row in macli.store.rows(_CHANNELS):
         name = f"channel {row['channel']}"
-        if row["provider"] is None and row["channel_kind"] == "webhook":
-            yield _ok(name, "no provider; only webhook steps need one")
+        if row["provider"] is None and row["channel_kind"] in ("push", "webhook"):
+            yield _ok(name, f"no provider; only {row['channel_kind']} steps need one")
         elif row["provider"] is None:
             yield _warn(name, "no provider carries it", f"macli channel set {row['channel']} --provider NAME")
         elif row["kind"] == "outbox":

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-ChannelKind = Literal["email", "sms", "webhook"]
-CHANNEL_KINDS: tuple[ChannelKind, ...] = ("email", "sms", "webhook")
+ChannelKind = Literal["email", "sms", "push", "webhook"]
+CHANNEL_KINDS: tuple[ChannelKind, ...] = ("email", "sms", "push", "webhook")
 
 AttributeType = Literal["text", "number", "bool", "date"]
 ATTRIBUTE_TYPES: tuple[AttributeType, ...] = ("text", "number", "bool", "date")
@@ -133,6 +133,30 @@ class Sms:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Device:
+    """A browser that agreed to take push messages: where to post them, and the keys to encrypt them for it.
+
+    ``p256dh`` and ``auth`` are the browser's, in URL-safe base64 (RFC 8291).
+    """
+
+    endpoint: str
+    p256dh: str
+    auth: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """A push message to all of a contact's devices; ``to`` names the contact."""
+
+    send_id: int
+    key: str
+    to: str
+    payload: Mapping[str, Any]
+    devices: tuple[Device, ...]
+    channel: Literal["push"] = "push"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Post:
     """A JSON document to be posted to the provider's endpoint, or to ``url`` where the step names one."""
 
@@ -144,7 +168,7 @@ class Post:
     channel: Literal["webhook"] = "webhook"
 
 
-Message = Email | Sms | Post
+Message = Email | Sms | Push | Post
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +178,8 @@ class Outcome:
     ``code`` and ``text`` are the provider's own words; ``reference`` its id for the message;
     ``event`` the event this answer amounts to (``email.bounced``, ``sms.opted_out``, …), whose
     effects the event log applies; ``retry_after`` seconds, where the provider asked for a pause;
-    ``reached`` is false where no connection came about at all, which is no fault of the message.
+    ``reached`` is false where no connection came about at all, which is no fault of the message;
+    ``gone`` the endpoints of devices that take no push messages any more, whatever became of the rest.
     """
 
     verdict: Verdict
@@ -164,6 +189,7 @@ class Outcome:
     event: str | None = None
     retry_after: float | None = None
     reached: bool = True
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +103,20 @@ def keep(folder: Path, name: str, value: str) -> str:
     ignore = place / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n", encoding="utf-8")
-    path = place / re.sub(r"[^\w.@-]", "_", name).lstrip(".")
+    path = place / _file_name(name)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(value)
     return f"file:{FOLDER}/{path.name}"
+
+
+def keep_once(folder: Path, name: str, make: Callable[[], str]) -> str:
+    """The reference of a secret that is made when it is first asked for; a file that is there stays as it is."""
+    file = _file_name(name)
+    if (folder / FOLDER / file).exists():
+        return f"file:{FOLDER}/{file}"
+    return keep(folder, name, make())
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.@-]", "_", name).lstrip(".")

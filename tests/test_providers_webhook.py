@@ -12,7 +12,7 @@ from web_server import Answer, Asked, web_server
 from macli.errors import UsageError
 from macli.model import Post
 from macli.providers import load
-from macli.providers.webhook import is_public
+from macli.providers.posting import is_public
 
 POST = Post(send_id=3, key="3.shop", to="ann@example.com", payload={"name": "Łucja", "points": 5})
 

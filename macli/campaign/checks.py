@@ -14,7 +14,7 @@ from macli.campaign.steps import Node
 from macli.errors import MacliError, UnknownName
 from macli.event_names import NAMES, is_misspelt
 from macli.model import AttributeType
-from macli.store import Store, attributes
+from macli.store import Store, attributes, templates
 
 _HINTS = {
     "template": "macli template list shows them; macli template create makes one",
@@ -53,10 +53,12 @@ def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
 
     from macli.selection import event_where_of, where_of
 
-    tables = ("templates", "channels", "segments", "categories", "attributes")
+    sent = {row["name"]: row["kind"] for row in templates.list_all(store)}  # pages and forms are served, not sent
+    tables = ("channels", "segments", "categories", "attributes")
     written = {table: tuple(row["name"] for row in store.rows(f"SELECT name FROM {table}")) for table in tables}
+    written["templates"] = tuple(sent)
     return Known(
-        templates=names("templates", "kind"),
+        templates={name.casefold(): kind for name, kind in sent.items()},
         channels=names("channels", "kind"),
         segments=names("segments", "kind"),
         categories=names("categories", "name"),
@@ -164,6 +166,7 @@ def _send(known: Known, campaign: Campaign, node: Node, action: Send) -> Iterabl
 _CONTENT = {
     "email": "--subject TEXT --html FILE",
     "sms": "--sms TEXT",
+    "push": "--push FILE",
     "webhook": "--webhook FILE",
 }
 

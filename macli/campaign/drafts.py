@@ -10,7 +10,7 @@ from typing import Any
 from macli.errors import UsageError
 from macli.store import Store, assets, templates
 
-FORMATS = {"html": "html", "mjml": "mjml", "markdown": "md", "text": "txt", "webhook": "json"}
+FORMATS = {"html": "html", "mjml": "mjml", "markdown": "md", "text": "txt", "push": "yaml", "webhook": "json"}
 """What an author writes in, and how the file's name ends."""
 
 
@@ -20,7 +20,8 @@ class Template:
 
     An e-mail has a `subject` and its body in one of `html`, `mjml` and `markdown`, each the name of a
     file beside the campaign file; its text part is `text`, a file too, or made from the body. A text
-    message is `sms`, written here. `webhook` is a file with the JSON that is posted. `attach` names files
+    message is `sms`, written here. `push` is a file with the title, body, url and icon of a push message.
+    `webhook` is a file with the JSON that is posted. `attach` names files
     that go with every mail. `defaults` stand in for values a contact lacks.
     """
 
@@ -30,16 +31,17 @@ class Template:
     markdown: str | None = None
     text: str | None = None
     sms: str | None = None
+    push: str | None = None
     webhook: str | None = None
     attach: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        bodies = [name for name in ("html", "mjml", "markdown", "sms", "webhook") if getattr(self, name)]
+        bodies = [name for name in ("html", "mjml", "markdown", "sms", "push", "webhook") if getattr(self, name)]
         if len(bodies) > 1:
             raise UsageError(f"a template has one body; this one has {' and '.join(bodies)}")
         if not bodies and self.text is None:
-            raise UsageError("a template has a body: html, mjml, markdown, text, sms or webhook")
+            raise UsageError("a template has a body: html, mjml, markdown, text, sms, push or webhook")
         if self.kind == "email" and self.subject is None:
             raise UsageError("an e-mail has a 'subject'")
         if self.kind != "email":
@@ -49,11 +51,12 @@ class Template:
 
     @property
     def kind(self) -> str:
-        return "sms" if self.sms else "webhook" if self.webhook else "email"
+        return next((name for name in ("sms", "push", "webhook") if getattr(self, name)), "email")
 
     @property
     def source_format(self) -> str:
-        return next(name for name in ("html", "mjml", "markdown", "sms", "webhook", "text") if getattr(self, name))
+        written = ("html", "mjml", "markdown", "sms", "push", "webhook", "text")
+        return next(name for name in written if getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""``macli channel``: which provider carries e-mail, text messages and webhooks."""
+"""``macli channel``: which provider carries e-mail, text messages, push messages and webhooks."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from macli.commands import options
 from macli.context import Macli
 from macli.store import channels
 
-app = typer.Typer(no_args_is_help=True, help="Which provider carries e-mail, text messages and webhooks.")
+app = typer.Typer(no_args_is_help=True, help="Which provider carries e-mail, text messages, push messages and webhooks.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The channel.", autocompletion=options.names_of("channels"))]
 Provider = Annotated[
@@ -33,7 +33,7 @@ def set_(ctx: typer.Context, name: Name, provider: Provider) -> None:
 def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
-    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="email, sms or webhook.")],
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="email, sms, push or webhook.")],
     provider: Provider,
 ) -> None:
     """Add a channel beside the first of its kind, for campaigns that name it.

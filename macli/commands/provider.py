@@ -9,7 +9,7 @@ from macli.context import Macli
 from macli.providers.settings import read_changes
 from macli.store import providers
 
-app = typer.Typer(no_args_is_help=True, help="Who carries it: SMTP, SMTP2GO, Twilio, a webhook, the outbox.")
+app = typer.Typer(no_args_is_help=True, help="Who carries it: SMTP, SMTP2GO, Twilio, web push, a webhook, the outbox.")
 app.add_typer(provider_kinds.app, name="add")
 route = typer.Typer(no_args_is_help=True, help="Sub-accounts of a Twilio provider by the number's prefix.")
 app.add_typer(route, name="route")

@@ -20,6 +20,7 @@ EXAMPLES = {
     "smtp2go": "macli provider add smtp2go go --username news --password env:SMTP2GO_PASSWORD --port 587",
     "twilio": "macli provider add twilio texts --account-sid AC… --from +15005550006 --auth-token env:TWILIO",
     "webhook": "macli provider add webhook crm --url https://example.com/hook --secret env:HOOK_SECRET",
+    "webpush": "macli provider add webpush push --subject mailto:web@example.com",
 }
 
 app = typer.Typer(no_args_is_help=True, help="Add a provider of a kind.")
@@ -30,6 +31,11 @@ def add(macli: Macli, kind: str, name: str, given: dict[str, Any]) -> None:
     settings = {key: value for key, value in given.items() if value is not None}
     asked = {option.key: _ask(macli, name, option) for option in wanted_secrets(kind, settings)}
     kept = {key: secrets.keep(macli.workspace.path, f"{name}.{key}", value) for key, value in asked.items() if value}
+    kept |= {
+        option.key: secrets.keep_once(macli.workspace.path, f"{name}.{option.key}", option.made)
+        for option in options(module_of(kind).Settings)
+        if option.made is not None and option.key not in settings
+    }
     providers.add(macli.store, macli.now(), name, kind, {**settings, **kept}, workspace=macli.workspace.path)
     warn_of_exposed(macli, name)
     macli.out.say(f"added the {kind} provider {name!r}; macli provider test {name!r} tries it")
@@ -40,7 +46,10 @@ def wanted_secrets(kind: str, settings: dict[str, Any]) -> list[Option]:
     return [
         option
         for option in options(module_of(kind).Settings)
-        if option.type is Secret and option.key not in settings and (option.required or (option.asked_with in settings))
+        if option.type is Secret
+        and option.key not in settings
+        and option.made is None
+        and (option.required or option.asked_with in settings)
     ]
 
 

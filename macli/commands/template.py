@@ -25,6 +25,9 @@ Text = Annotated[
     str | None, typer.Option("--text", metavar="FILE", help="The text part; made from the HTML where absent.")
 ]
 Sms = Annotated[str | None, typer.Option("--sms", metavar="TEXT", help="The text of a text message.")]
+Push = Annotated[
+    str | None, typer.Option("--push", metavar="FILE", help="A push message: YAML with title, body, url and icon.")
+]
 Webhook = Annotated[str | None, typer.Option("--webhook", metavar="FILE", help="What is posted to a webhook.")]
 Default = Annotated[
     list[str] | None,
@@ -47,12 +50,13 @@ def create(
     mjml: Mjml = None,
     markdown: Markdown = None,
     sms: Sms = None,
+    push: Push = None,
     webhook: Webhook = None,
     category: Category = None,
     default: Default = None,
     attach: Attach = None,
 ) -> None:
-    """Make a template for e-mail (--html, --mjml, --markdown, --text), text messages or a webhook.
+    """Make a template for e-mail (--html, --mjml, --markdown, --text), text or push messages or a webhook.
 
     Example: macli template create hello --subject 'Hi {{ first_name }}' --html hello.html
     """
@@ -67,6 +71,7 @@ def create(
         markdown=markdown,
         text=text,
         sms=sms,
+        push=push,
         webhook=webhook,
         defaults=default or (),
         attach=attach or (),
@@ -127,6 +132,7 @@ def edit(
     mjml: Mjml = None,
     markdown: Markdown = None,
     sms: Sms = None,
+    push: Push = None,
     webhook: Webhook = None,
     category: Category = None,
     default: Default = None,
@@ -147,6 +153,7 @@ def edit(
         markdown=markdown,
         text=text,
         sms=sms,
+        push=push,
         webhook=webhook,
         defaults=default or (),
         attach=attach or (),

@@ -115,6 +115,13 @@ SETTINGS = (
         doc="At most so many campaign text messages to one contact within a time.",
     ),
     Setting(
+        key="caps.push",
+        kind="cap",
+        read=readers.cap,
+        default=None,
+        doc="At most so many campaign push messages to one contact within a time.",
+    ),
+    Setting(
         key="quiet_hours.email",
         kind="hours",
         read=readers.hours,
@@ -129,6 +136,13 @@ SETTINGS = (
         doc=("The contact's local hours in which no campaign text message leaves; it waits for their end."),
     ),
     Setting(
+        key="quiet_hours.push",
+        kind="hours",
+        read=readers.hours,
+        default="21:00-08:00",
+        doc="The contact's local hours in which no campaign push message leaves; it waits for their end.",
+    ),
+    Setting(
         key="consent.email.require_opt_in",
         kind="bool",
         read=readers.flag,
@@ -141,6 +155,13 @@ SETTINGS = (
         read=readers.flag,
         default="true",
         doc="Write only to contacts who said yes to text messages.",
+    ),
+    Setting(
+        key="consent.push.require_opt_in",
+        kind="bool",
+        read=readers.flag,
+        default="false",
+        doc="Write only to contacts who said yes to push messages beside letting their browser take them.",
     ),
     Setting(
         key="max_lateness",

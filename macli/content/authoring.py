@@ -17,8 +17,16 @@ from macli.errors import MacliError, OperationFailed, UnknownName, UsageError
 from macli.store import Store, assets, templates
 from macli.store.templates import Content
 
-FORMATS = ("html", "mjml", "markdown", "text", "sms", "webhook")
-SUFFIXES = {"html": ".html", "mjml": ".mjml", "markdown": ".md", "text": ".txt", "sms": ".txt", "webhook": ".json"}
+FORMATS = ("html", "mjml", "markdown", "text", "sms", "push", "webhook")
+SUFFIXES = {
+    "html": ".html",
+    "mjml": ".mjml",
+    "markdown": ".md",
+    "text": ".txt",
+    "sms": ".txt",
+    "push": ".yaml",
+    "webhook": ".json",
+}
 LARGEST_FILE = 25 * 1024 * 1024
 
 
@@ -32,6 +40,7 @@ class Written:
     markdown: str | None = None
     text: str | None = None
     sms: str | None = None
+    push: str | None = None
     webhook: str | None = None
     defaults: Sequence[str] = ()
     attach: Sequence[str] = ()
@@ -65,7 +74,7 @@ def create(store: Store, now: datetime, name: str, written: Written, *, category
     if given is None:
         raise UsageError(
             "nothing to make a template of",
-            hint="give --html FILE, --markdown FILE, --mjml FILE, --text FILE or --sms 'text'",
+            hint="give --html FILE, --markdown FILE, --mjml FILE, --text FILE, --push FILE or --sms 'text'",
         )
     source, source_format = given
     kind = kind_of(source_format)
@@ -160,7 +169,7 @@ def detach(store: Store, now: datetime, name: str, file: str) -> int:
 
 
 def kind_of(source_format: str) -> str:
-    return source_format if source_format in ("sms", "webhook") else "email"
+    return source_format if source_format in ("sms", "push", "webhook") else "email"
 
 
 def read_text(path: str) -> str:

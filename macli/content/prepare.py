@@ -20,9 +20,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 def decode(octets: bytes, *, where: str) -> str:
     """The text of a template file: UTF-8, with or without a byte order mark. Raises UsageError."""
     if octets.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _clean(octets.decode("utf-16"))
+        return clean(octets.decode("utf-16"))
     try:
-        return _clean(octets.decode("utf-8-sig"))
+        return clean(octets.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise UsageError(
@@ -31,7 +31,8 @@ def decode(octets: bytes, *, where: str) -> str:
         ) from None
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """The text with plain line ends and without control characters."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -54,8 +55,8 @@ def prepare(
     derived = False
     if kind == "email" and not (subject or "").strip():
         raise UsageError(f"{name}: an e-mail template needs a subject", hint="add --subject 'Hi {{ first_name }}'")
-    source = _clean(source)
-    subject = _clean(subject).strip() if subject and kind == "email" else None
+    source = clean(source)
+    subject = clean(subject).strip() if subject and kind == "email" else None
     if not source.strip():
         raise UsageError(f"{name}: the template is empty")
     if source_format in ("html", "mjml", "markdown"):
@@ -65,12 +66,16 @@ def prepare(
             from macli.content.plain import text_of
 
             text, derived = text_of(html), True
+    elif source_format == "push":
+        from macli.content.push import parts_of
+
+        subject, text = parts_of(source, where=f"{name} (push)")
     else:
         text = source
     content = Content(
         subject=subject,
         html=html,
-        text=_clean(text),
+        text=clean(text),
         source=source,
         source_format=source_format,
         text_derived=derived,

@@ -86,6 +86,8 @@ def text_of(shown: Shown) -> str:
         return f"{rendered.text}\n\n({counted.encoding}, {counted.units} units, {some})"
     if shown.kind == "webhook":
         return rendered.text
+    if shown.kind == "push":
+        return "\n".join(f"{field}: {value}" for field, value in _push(shown).items())
     files = "".join(f"\nAttached: {file}" for file in shown.files)
     return f"Subject: {rendered.subject}{files}\n\n{rendered.text}"
 
@@ -95,11 +97,19 @@ def record_of(shown: Shown) -> dict[str, Any]:
     record: dict[str, Any] = {"template": shown.name, "kind": shown.kind}
     if shown.kind == "email":
         record |= {"subject": shown.rendered.subject, "html": shown.rendered.html}
+    if shown.kind == "push":
+        return {**record, **_push(shown)}
     record["text"] = shown.rendered.text
     if shown.kind == "sms":
         counted = segments_of(shown.rendered.text)
         record |= {"encoding": counted.encoding, "units": counted.units, "segments": counted.segments}
     return {**record, "attachments": list(shown.files)} if shown.files else record
+
+
+def _push(shown: Shown) -> dict[str, str]:
+    from macli.content.push import fields_of
+
+    return fields_of(shown.rendered)
 
 
 def write_html(shown: Shown, path: Path) -> None:
@@ -134,6 +144,8 @@ def described(store: Store, name: str, number: int | None) -> dict[str, Any]:
     }
     if template["kind"] == "email":
         record |= {"subject": version["subject"], "html": version["html"]}
+    if template["kind"] == "push":
+        return {**record, "source": version["source"]}
     record["text"] = version["text"]
     if version["source_format"] in ("mjml", "markdown"):
         record["source"] = version["source"]

@@ -6,7 +6,7 @@ from typing import Literal
 from macli.content.errors import TemplateError
 from macli.content.shield import MARK, Shielded, mark, shield, unmark
 
-SourceFormat = Literal["html", "mjml", "markdown", "text", "sms", "webhook"]
+SourceFormat = Literal["html", "mjml", "markdown", "text", "sms", "push", "webhook"]
 
 _STYLE = re.compile(r"<style\b", re.IGNORECASE)
 _MJ_INLINE = re.compile(
@@ -75,9 +75,14 @@ def _from_mjml(source: str, where: str) -> str:
 
 
 def _from_markdown(source: str) -> str:
-    from markdown_it import MarkdownIt
-
     from macli.content.layout import PAGE
+
+    return PAGE.replace("$words", words_of_markdown(source))
+
+
+def words_of_markdown(source: str) -> str:
+    """The HTML template of a Markdown text, without a page around it."""
+    from markdown_it import MarkdownIt
 
     tags: list[str] = []
     marked = mark(source, tags)
@@ -93,7 +98,7 @@ def _from_markdown(source: str) -> str:
         lambda match: f"\x02{next(group for group in match.groups() if group)}\x03",
         words,
     )
-    return PAGE.replace("$words", unmark(words, tags).strip())
+    return unmark(words, tags).strip()
 
 
 def _as_comments(line: str, tags: list[str]) -> str:

@@ -18,15 +18,17 @@ KINDS = {
     "smtp2go": "macli.providers.smtp2go",
     "twilio": "macli.providers.twilio",
     "webhook": "macli.providers.webhook",
+    "webpush": "macli.providers.webpush",
 }
 """Each module has ``Settings``, a dataclass of options, and ``build(settings, name=…)``."""
 
 CARRIES: dict[str, tuple[ChannelKind, ...]] = {
-    "outbox": ("email", "sms", "webhook"),
+    "outbox": ("email", "sms", "push", "webhook"),
     "smtp": ("email",),
     "smtp2go": ("email",),
     "twilio": ("sms",),
     "webhook": ("webhook",),
+    "webpush": ("push",),
 }
 """What kinds of channel each kind of provider can serve, known without importing it."""
 

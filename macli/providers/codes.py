@@ -112,6 +112,14 @@ WEBHOOK: tuple[tuple[str, Verdict], ...] = (
     ("408|425|429|5..", "retry"),  # a repetition has the same Idempotency-Key
     ("...", "failed"),
 )
+PUSH: tuple[tuple[str, Verdict], ...] = (
+    ("2..", "accepted"),
+    ("404|410", "bounced"),  # this device is gone (RFC 8030, 7.3)
+    ("408|425|429|5..", "retry"),  # a repetition has the same Topic and replaces the one before
+    # Also 401 and 403: a device that subscribed under another key says so, for itself alone. A key that
+    # is wrong for all of them is many refusals in a row, which stop the campaign.
+    ("...", "rejected"),
+)
 
 _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
 

@@ -1,4 +1,4 @@
-"""The outbox: messages as real .eml, .sms and .json files in a folder, one file each for ever."""
+"""The outbox: messages as real .eml, .sms, .push and .json files in a folder, one file each for ever."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from macli.model import ChannelKind, Check, Email, Message, Outcome, Sms
+from macli.model import ChannelKind, Check, Email, Message, Outcome, Push, Sms
 from macli.providers.base import Enquiry
 from macli.providers.settings import option, shown
 
@@ -34,7 +34,7 @@ class Outbox:
     """
 
     kind = "outbox"
-    channels: frozenset[ChannelKind] = frozenset({"email", "sms", "webhook"})
+    channels: frozenset[ChannelKind] = frozenset({"email", "sms", "push", "webhook"})
     looks_up = True
 
     def __init__(self, settings: Settings, *, name: str) -> None:
@@ -106,7 +106,7 @@ def _safe(words: str) -> str:
 
 
 def _suffix(message: Message) -> str:
-    return {"email": ".eml", "sms": ".sms", "webhook": ".json"}[message.channel]
+    return {"email": ".eml", "sms": ".sms", "push": ".push", "webhook": ".json"}[message.channel]
 
 
 def _content(message: Message) -> bytes:
@@ -114,7 +114,12 @@ def _content(message: Message) -> bytes:
         return message.data
     if isinstance(message, Sms):
         return f"To: {message.to}\nKey: {message.key}\n\n{message.text}\n".encode()
-    document = {"key": message.key, "to": message.to, "url": message.url, "payload": message.payload}
+    document: dict[str, Any]
+    if isinstance(message, Push):
+        # Not where the devices are: who has an endpoint and its keys can write to the browser.
+        document = {"key": message.key, "to": message.to, "devices": len(message.devices), "payload": message.payload}
+    else:
+        document = {"key": message.key, "to": message.to, "url": message.url, "payload": message.payload}
     return (json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n").encode()
 
 

@@ -27,14 +27,22 @@ def option(
     key: str | None = None,
     reader: Reader | None = None,
     asked_with: str | None = None,
+    made: Callable[[], str] | None = None,
 ) -> Any:
     """A setting: its default, what the command line says about it, the words it may be.
 
     ``key`` is the name people and the store use where Python reserves it (``from``). A setting with
     a ``reader`` has a structure of its own and no option. A secret is asked for on a terminal where
-    the setting ``asked_with`` is given without it.
+    the setting ``asked_with`` is given without it; one that ``made`` can make is never asked for.
     """
-    metadata = {"help": help, "choices": choices, "key": key, "reader": reader, "asked_with": asked_with}
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "key": key,
+        "reader": reader,
+        "asked_with": asked_with,
+        "made": made,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -51,6 +59,7 @@ class Option:
     choices: tuple[str, ...]
     reader: Reader | None
     asked_with: str | None
+    made: Callable[[], str] | None
 
     @property
     def flag(self) -> str:
@@ -71,6 +80,7 @@ def options(settings: type) -> list[Option]:
             choices=field.metadata["choices"],
             reader=field.metadata["reader"],
             asked_with=field.metadata["asked_with"],
+            made=field.metadata["made"],
         )
         for field in dataclasses.fields(settings)
     ]

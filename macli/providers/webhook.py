@@ -10,21 +10,16 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, quote, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from macli.errors import MacliError, UsageError
 from macli.model import ChannelKind, Check, Message, Outcome, Post
 from macli.providers.base import Enquiry
-from macli.providers.codes import WEBHOOK, http_verdict
-from macli.providers.http import retry_after
+from macli.providers.codes import WEBHOOK
+from macli.providers.posting import Forbidden, connect, post
 from macli.providers.settings import expect, expect_url, option, shown
 from macli.secrets import Secret
-
-if TYPE_CHECKING:
-    from http.client import HTTPConnection
-
-LONGEST_ANSWER = 4_096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +43,6 @@ class Settings:
             raise UsageError("--token and --username are two ways to log in: one is enough")
         expect(0 < self.connections <= 200, "--connections", self.connections, "number from 1 to 200")
         expect(0 < self.timeout <= 3600, "--timeout", self.timeout, "number of seconds")
-
-
-class Forbidden(Exception):
-    """The address is not one to post to."""
 
 
 class Webhook:
@@ -81,7 +72,7 @@ class Webhook:
         try:
             parts = _parts(url)
             headers = {**self._headers(body), "Idempotency-Key": _header_safe(message.key)}
-            connection = self._connect(parts)
+            connection = connect(parts, timeout=self.settings.timeout, allow_private=self.settings.allow_private)
         except MacliError as error:
             return Outcome(verdict="sender_fault", text=error.message)
         except Forbidden as error:
@@ -89,7 +80,7 @@ class Webhook:
         except (OSError, UnicodeError) as error:  # also TLS: nothing has left yet
             return Outcome(verdict="retry", text=f"{url}: {error}", reached=bool(message.url))
         try:
-            return _post(connection, parts, body, headers)
+            return post(connection, parts, body, headers, table=WEBHOOK)
         finally:
             connection.close()
 
@@ -100,7 +91,7 @@ class Webhook:
             for secret in (self.settings.secret, self.settings.password, self.settings.token):
                 if secret:
                     secret.reveal()
-            connection = self._connect(parts)
+            connection = connect(parts, timeout=self.settings.timeout, allow_private=self.settings.allow_private)
         except MacliError as error:
             return [Check(step="settings", ok=False, detail=error.message)]
         except Forbidden as error:
@@ -129,59 +120,6 @@ class Webhook:
             headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
         return headers
 
-    def _connect(self, parts: SplitResult) -> "HTTPConnection":
-        """A connection to an address that was checked, so that a second look-up cannot swap it."""
-        import socket
-        import ssl
-        from http.client import HTTPConnection, HTTPSConnection
-
-        host, secure = parts.hostname or "", parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
-        connection: HTTPConnection
-        if secure:
-            context = ssl.create_default_context()
-            connection = HTTPSConnection(host, port, timeout=self.settings.timeout, context=context)
-        else:
-            connection = HTTPConnection(host, port, timeout=self.settings.timeout)
-        raw = self._dial(host, port)
-        try:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.sock = context.wrap_socket(raw, server_hostname=host) if secure else raw
-        except OSError:
-            raw.close()
-            raise
-        return connection
-
-    def _dial(self, host: str, port: int) -> Any:
-        import socket
-
-        failure = OSError(f"{host} has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            if not self.settings.allow_private and not is_public(str(address[0])):
-                raise Forbidden(f"{host} is {address[0]}, a private address; --allow-private posts there")
-            raw = socket.socket(family, kind, protocol)
-            raw.settimeout(self.settings.timeout)
-            try:
-                raw.connect(address)
-                return raw
-            except OSError as error:
-                raw.close()
-                failure = error
-        raise failure
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is out on the Internet, whatever form hides it."""
-    from ipaddress import IPv4Address, IPv6Address, ip_address
-
-    ip = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address):
-        nat64 = ip.packed[:12] == bytes.fromhex("0064ff9b") + bytes(8)
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
-        if inner or nat64:
-            return is_public(str(inner or IPv4Address(ip.packed[12:])))
-    return ip.is_global and not ip.is_multicast
-
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
     """What ``X-Macli-Signature`` holds."""
@@ -196,29 +134,6 @@ def _parts(url: str) -> SplitResult:
 
 def _header_safe(words: str) -> str:
     return "".join(letter if " " < letter < "\x7f" else "_" for letter in words)
-
-
-def _post(connection: "HTTPConnection", parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> Outcome:
-    from http.client import HTTPException
-
-    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
-    if parts.query:
-        target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
-    try:
-        connection.request("POST", target, body=body, headers=dict(headers))
-        response = connection.getresponse()
-        # One read: a receiver that dribbles its answer must not hold the connection for hours.
-        status, words = response.status, response.read1(LONGEST_ANSWER).decode("utf-8", "replace")
-    except ValueError as error:  # before anything left: a secret that cannot stand in a header
-        return Outcome(verdict="sender_fault", text=f"the post cannot be written: {error}")
-    except (OSError, HTTPException) as error:
-        return Outcome(verdict="unknown", text=f"no answer after the post: {type(error).__name__}: {error}")
-    return Outcome(
-        verdict=http_verdict(status, WEBHOOK),
-        code=str(status),
-        text=" ".join(words.split())[:500],
-        retry_after=retry_after(response.headers.get("Retry-After"), now=time.time()),
-    )
 
 
 def build(settings: Settings, *, name: str) -> Webhook:

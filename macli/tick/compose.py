@@ -15,6 +15,7 @@ from macli.model import ChannelKind, Email, Message, Post, Sms
 from macli.providers.base import Provider
 from macli.store import Row, Store, assets, channels, templates
 from macli.tick.engine import Engine
+from macli.tick.pushing import PushComposer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,9 @@ class _Variant:
             },
             postal_address=engine.setting("postal_address"),
         )
+        self._push: PushComposer | None = None
+        if self._kind == "push":
+            self._push = PushComposer(engine, template["name"], tracked=composer.purpose == "campaign")
         self._mailto = ""
         if self._kind == "email":
             if not sender.email:
@@ -154,6 +158,8 @@ class _Variant:
         rendered = self._renderer.render(values)
         if self._kind == "sms":
             return Sms(send_id=row["send_id"], key=key, to=row["address"], text=rendered.text)
+        if self._push is not None:
+            return self._push.compose(row, key, rendered)
         return Post(
             send_id=row["send_id"],
             key=key,

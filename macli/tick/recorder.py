@@ -16,7 +16,7 @@ from macli.audience import Policy, refusal
 from macli.clock import to_ms
 from macli.events import record
 from macli.model import NewEvent, Outcome, SendState, Verdict
-from macli.store import Row, Store, ledger
+from macli.store import Row, Store, devices, ledger
 from macli.tick.compose import StepComposer
 from macli.tick.pulse import Heart, Pulse
 
@@ -209,6 +209,8 @@ class Recorder:
     def _record(self, answers: list[tuple[Claimed, Outcome]]) -> None:
         accepted = []
         for claimed, outcome in answers:
+            if outcome.gone:
+                self._forget(claimed, outcome.gone)
             if outcome.verdict == "accepted" and outcome.event is None:
                 accepted.append((_words(outcome), outcome.reference, claimed.send_id))
                 self.counts[claimed.source.campaign_id, "accepted"] += 1
@@ -291,6 +293,28 @@ class Recorder:
                     campaign_id=claimed.source.campaign_id,
                 )
             ],
+        )
+
+    def _forget(self, claimed: Claimed, endpoints: tuple[str, ...]) -> None:
+        """Devices that take no push messages any more are nobody's from here on."""
+        moment = self.moment()
+        gone = [devices.remove(self.store, to_ms(moment), endpoint) for endpoint in endpoints]
+        record(
+            self.store,
+            moment,
+            (
+                NewEvent(
+                    contact_id=device["contact_id"],
+                    name="push.expired",
+                    at=to_ms(moment),
+                    source="provider",
+                    source_id=f"push.expired:{claimed.send_id}:{device['id']}",
+                    send_id=claimed.send_id,
+                    campaign_id=claimed.source.campaign_id,
+                )
+                for device in gone
+                if device is not None
+            ),
         )
 
     def _wake(self) -> None:
