@@ -11,7 +11,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "macli"
 
 LAYERS = (
-    {"macli", "errors", "clock", "model", "dialect", "address", "colors", "config", "shapes", "event_names"},
+    {"macli", "errors", "clock", "model", "dialect", "address", "colors", "config", "shapes", "event_names", "urls"},
     {"rules", "providers", "secrets", "signing", "store"},
     {"content", "audience", "actions", "campaign", "selection", "effects"},
     {"events"},

@@ -6,6 +6,7 @@ from macli.effects.base import Effect
 from macli.effects.consenting import cancel_sends, withdraw
 from macli.effects.removing import stop_everything
 from macli.effects.suppressing import suppress
+from macli.effects.visiting import apply_rules
 
 EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "email.bounced": (suppress("email", "email.bounced", "bounced"),),
@@ -18,4 +19,5 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "address.invalid": (suppress("sms", "address.invalid", "invalid"),),
     "consent.withdrawn": (cancel_sends,),
     "contact.removed": (stop_everything,),
+    "page.visited": (apply_rules,),
 }

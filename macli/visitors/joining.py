@@ -3,7 +3,9 @@
 from datetime import datetime
 
 from macli.clock import to_ms
-from macli.store import Store, visitors
+from macli.effects import visiting
+from macli.store import Store, url_rules, visitors
+from macli.visitors.url_rules import hand_out
 
 
 def join(store: Store, now: datetime, visitor_token: str, contact_id: int) -> bool:
@@ -19,4 +21,11 @@ def join(store: Store, now: datetime, visitor_token: str, contact_id: int) -> bo
         if visitor["contact_id"] is not None:
             return bool(visitor["contact_id"] == contact_id)
         visitors.give(store, to_ms(now), visitor["id"], contact_id)
+        rules = url_rules.active(store)
+        if rules:
+            visiting.gather(store, rules, _HISTORY, {"visitor": visitor["id"]})
+            hand_out(store, now, rules)
     return True
+
+
+_HISTORY = "events.visitor_id = :visitor AND events.name || '' = 'page.visited'"
