@@ -278,7 +278,7 @@ def test_t20_backfill_says_what_it_would_do_and_does_it_once(world: World) -> No
 def test_a_rule_needs_one_gift_and_a_name_of_its_own(world: World) -> None:
     segments.create(world.store, NOW, world.engine().zone, "everyone", rule="everyone")
     for gifts in ({}, {"tag": "a", "segment": "b"}, {"segment": "everyone"}, {"segment": "nowhere"}, {"tag": " "}):
-        with pytest.raises(UsageError):
+        with pytest.raises(MacliError):
             add(world.store, NOW, "prices", "contains", "/prices", **gifts)
     assert url_rules.listed(world.store) == []
     add(world.store, NOW, "prices", "contains", "/prices", tag="warm")
