@@ -192,10 +192,11 @@ def normalise_tag(text: str, faithful: bool = True) -> str:
     if not faithful:
         return tag
     tag = tag.upper().translate(_TAG_MARKS)
-    return tag if tag.isascii() else _plain_letters(tag)
+    return tag if tag.isascii() else plain_letters(tag)
 
 
-def _plain_letters(text: str) -> str:
+def plain_letters(text: str) -> str:
+    """Upper-case text with the marks taken off its Latin letters."""
     kept, latin = [], False
     for character in unicodedata.normalize("NFD", text.translate(_LETTERS)):
         if not unicodedata.combining(character):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from macli.content.errors import TemplateFault
 from macli.content.headers import one_line
-from macli.content.values import GIVEN, Record
+from macli.content.values import GIVEN, OWN, Record
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -34,7 +34,7 @@ class Renderer:
 
     ``version`` has the columns of ``template_versions``; ``name`` is the template's, for error messages;
     ``kind`` its kind. ``campaign``, ``sender``, ``postal_address`` and ``now`` are what every message of
-    the step may say.
+    the step may say; ``tracked``: the links were made to tell when they are followed (tracking.followed).
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Renderer:
         campaign: Mapping[str, Any] | None = None,
         sender: Mapping[str, Any] | None = None,
         postal_address: str | None = None,
+        tracked: bool = False,
     ) -> None:
         from macli.content.language import compile_part, open_context
 
@@ -56,7 +57,7 @@ class Renderer:
         self._subject, self._html, self._text = (
             None
             if version[part] is None
-            else compile_part(version[part], html=part == "html", where=f"{name} ({part})")
+            else compile_part(version[part], html=part == "html", where=f"{name} ({part})", tracked=tracked)
             for part in ("subject", "html", "text")
         )
         self._references = _referable(version["html"] or "")
@@ -66,6 +67,7 @@ class Renderer:
             "sender": {**dict.fromkeys(GIVEN["sender"], ""), **(sender or {})},
             "postal_address": postal_address or "",
             "now": now,
+            **dict.fromkeys(OWN, ""),
         }
         self._below = {"range": self._global("range"), **self._defaults}
         self._above = given
@@ -74,8 +76,8 @@ class Renderer:
         template = self._text or self._html or self._subject
         return None if template is None else template.globals[name]
 
-    def render(self, values: Mapping[str, Any], *, unsubscribe_url: str = "") -> Rendered:
-        """The parts for a contact whose values are ``values``.
+    def render(self, values: Mapping[str, Any], **own: Any) -> Rendered:
+        """The parts for a contact whose values are ``values``; ``own`` is what only this message is given.
 
         Raises TemplateFault where this contact's values do not do: a missing one, an amount that is no
         number. That is this message's failure and nobody else's.
@@ -86,7 +88,7 @@ class Renderer:
             **values,
             **self._above,
             "contact": contact,
-            "unsubscribe_url": unsubscribe_url,
+            **own,
         }
         subject = self._part("subject", self._subject, scope)
         html = self._part("html", self._html, scope)
@@ -104,7 +106,9 @@ class Renderer:
             return "".join(template.root_render_func(self._open(template, scope)))
         except Exception as error:
             # Whatever a template's own code can raise: it ends this message and says where.
-            raise TemplateFault(_reason(error), where=f"{self.name} ({part})", line=_line(template, error)) from error
+            raise TemplateFault(
+                reason_of(error), where=f"{self.name} ({part})", line=line_of(template, error)
+            ) from error
 
 
 def _referable(html: str) -> bool:
@@ -117,7 +121,8 @@ def _referable(html: str) -> bool:
     return raw.isascii() and "{{" not in raw and len(html.encode()) * 8 <= len(html) * 9
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What went wrong, in words for who wrote the template."""
     from jinja2 import UndefinedError
 
     words = str(error) or type(error).__name__
@@ -126,7 +131,7 @@ def _reason(error: Exception) -> str:
     return words if not isinstance(error, RecursionError) else "the template calls itself without end"
 
 
-def _line(template: "Template", error: Exception) -> int | None:
+def line_of(template: "Template", error: Exception) -> int | None:
     """The template's line an error came from: the innermost frame of its compiled code."""
     line, frame = None, error.__traceback__
     while frame is not None:

@@ -1,6 +1,7 @@
-"""Templates and every version of each."""
+"""Templates, pages and forms, and every version of each."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +12,10 @@ from macli.errors import OperationFailed, UnknownName, UsageError
 from macli.store import categories
 from macli.store.connection import Row, Store
 
-KINDS = ("email", "sms", "webhook")
+KINDS = ("email", "sms", "push", "webhook")
+
+COMPONENTS = ("page", "form")
+"""Kinds that are served, not sent. Each has names of its own, and an address (its slug) made of the name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +38,22 @@ class Content:
 
 def create(store: Store, now: datetime, name: str, kind: str, content: Content, *, category: str | None = None) -> int:
     """Make a template with its first version; its id. Raises UsageError where the name is taken."""
-    name = " ".join(name.split())
+    name, word = " ".join(name.split()), word_for(kind)
     if not name or not name.isprintable():
-        raise UsageError("a template needs a name")
+        raise UsageError(f"a {word} needs a name")
+    if kind in COMPONENTS and not slug_of(name):
+        raise UsageError(f"no address can be made of {name!r}", hint="use letters or digits")
     with store.write():
         facts = {
             "name": name,
-            "key": name.casefold(),
+            "key": _key(name, kind),
             "kind": kind,
             "category": categories.id_of(store, category),
             "now": to_ms(now),
         }
         made: int | None = store.value(_CREATE, facts)
         if made is None:
-            raise UsageError(f"there is a template {name!r} already", hint=f"macli template edit {name!r} changes it")
+            raise UsageError(f"there is a {word} {name!r} already", hint=f"macli {word} edit {name!r} changes it")
         _add_version(store, now, made, 1, content)
     return made
 
@@ -60,10 +66,10 @@ RETURNING id
 """
 
 
-def edit(store: Store, now: datetime, name: str, content: Content) -> int:
+def edit(store: Store, now: datetime, name: str, content: Content, *, kind: str | None = None) -> int:
     """Add a version and make it current; its number. The versions before stay as they are."""
     with store.write():
-        template = find(store, name)
+        template = find(store, name, kind)
         number = 1 + int(store.value(_LAST, {"id": template["id"]}))
         _add_version(store, now, template["id"], number, content)
         store.execute(_CURRENT, {"id": template["id"], "number": number, "now": to_ms(now)})
@@ -111,14 +117,14 @@ VALUES (
 """
 
 
-def rollback(store: Store, now: datetime, name: str, number: int | None = None) -> int:
+def rollback(store: Store, now: datetime, name: str, number: int | None = None, *, kind: str | None = None) -> int:
     """Make an earlier version current again – the one before, where none is named; its number."""
     with store.write():
-        template = find(store, name)
+        template = find(store, name, kind)
         if number is None:
             number = template["current_version"] - 1
         if store.value(_HAS, {"id": template["id"], "number": number}) is None:
-            raise _no_version(template["name"], number)
+            raise _no_version(template["name"], number, kind)
         store.execute(_CURRENT, {"id": template["id"], "number": number, "now": to_ms(now)})
     return number
 
@@ -131,23 +137,40 @@ WHERE template_id = :id
 """
 
 
-def _no_version(template: str | int, number: int | None) -> UsageError:
+def _no_version(template: str | int, number: int | None, kind: str | None) -> UsageError:
+    word = word_for(kind)
     return UsageError(
-        f"the template {template!r} has no version {number}",
-        hint=f"macli template versions {template!r} lists them",
+        f"the {word} {template!r} has no version {number}",
+        hint=f"macli {word} versions {template!r} lists them",
     )
 
 
-def find(store: Store, name: str) -> Row:
-    """The template of that name, with its category's. Raises UnknownName."""
-    found = store.row(_FIND, {"key": " ".join(name.split()).casefold()})
+def word_for(kind: str | None) -> str:
+    """What people call a template of that kind: a page, a form, else a template."""
+    return kind if kind in COMPONENTS else "template"
+
+
+def slug_of(name: str) -> str:
+    """The part of an address a name makes: ``Spring Sale – 2026`` becomes ``spring-sale-2026``."""
+    from macli.address import plain_letters
+
+    return re.sub(r"[^a-z0-9]+", "-", plain_letters(name.upper()).lower()).strip("-")[:80]
+
+
+def _key(name: str, kind: str | None) -> str:
+    return f"{kind}:{slug_of(name)}" if kind in COMPONENTS else " ".join(name.split()).casefold()
+
+
+def find(store: Store, name: str, kind: str | None = None) -> Row:
+    """The template of that name, or the page or form where ``kind`` says so, with its category's.
+
+    Raises UnknownName.
+    """
+    found = store.row(_FIND, {"key": _key(name, kind), "component": kind if kind in COMPONENTS else ""})
     if found is None:
-        raise UnknownName(
-            "template",
-            name,
-            (row["name"] for row in store.rows("SELECT name FROM templates")),
-            hint="macli template list shows them",
-        )
+        word = word_for(kind)
+        known = (row["name"] for row in list_all(store, kind=kind))
+        raise UnknownName(word, name, known, hint=f"macli {word} list shows them")
     return found
 
 
@@ -156,18 +179,19 @@ SELECT t.id, t.name, t.kind, c.name AS category, t.current_version, t.created_at
 FROM templates AS t
 LEFT JOIN categories AS c ON c.id = t.category_id
 WHERE t.name_key = :key
+  AND CASE WHEN t.kind IN ('page', 'form') THEN t.kind ELSE '' END = :component
 """
 
 
-def version(store: Store, template: str | int, number: int | None = None) -> Row:
+def version(store: Store, template: str | int, number: int | None = None, *, kind: str | None = None) -> Row:
     """A version of a template, by its name or id: the current one, where no number is given.
 
     Raises UnknownName, or UsageError where it has no such version.
     """
-    key = {"id": template} if isinstance(template, int) else {"id": find(store, template)["id"]}
+    key = {"id": template} if isinstance(template, int) else {"id": find(store, template, kind)["id"]}
     found = store.row(_VERSION, {**key, "number": number})
     if found is None:
-        raise _no_version(template, number)
+        raise _no_version(template, number, kind)
     return found
 
 
@@ -181,9 +205,9 @@ WHERE v.template_id = :id
 """
 
 
-def versions(store: Store, name: str) -> list[Row]:
+def versions(store: Store, name: str, *, kind: str | None = None) -> list[Row]:
     """Every version of a template, newest first; ``current`` marks the one in use."""
-    template = find(store, name)
+    template = find(store, name, kind)
     return store.rows(_VERSIONS, {"id": template["id"], "current": template["current_version"]})
 
 
@@ -197,7 +221,10 @@ ORDER BY number DESC
 
 
 def list_all(store: Store, *, category: str | None = None, kind: str | None = None) -> list[Row]:
-    """The templates, all or those of a category or kind, with what their current version is."""
+    """The templates, all or those of a category or kind, with what their current version is.
+
+    Pages and forms are listed where ``kind`` asks for them.
+    """
     return store.rows(_LIST, {"category": categories.id_of(store, category), "kind": kind})
 
 
@@ -208,14 +235,14 @@ FROM templates AS t
 JOIN template_versions AS v ON v.template_id = t.id AND v.number = t.current_version
 LEFT JOIN categories AS c ON c.id = t.category_id
 WHERE (:category IS NULL OR t.category_id = :category)
-  AND (:kind IS NULL OR t.kind = :kind)
+  AND (t.kind = :kind OR (:kind IS NULL AND t.kind NOT IN ('page', 'form')))
 ORDER BY t.name_key
 """
 
 
-def set_category(store: Store, now: datetime, name: str, category: str | None) -> None:
+def set_category(store: Store, now: datetime, name: str, category: str | None, *, kind: str | None = None) -> None:
     with store.write():
-        template = find(store, name)
+        template = find(store, name, kind)
         facts = {"id": template["id"], "category": categories.id_of(store, category), "now": to_ms(now)}
         store.execute(_SET_CATEGORY, facts)
 
@@ -227,17 +254,17 @@ WHERE id = :id
 """
 
 
-def remove(store: Store, name: str, *, used_by: Sequence[str] = ()) -> None:
+def remove(store: Store, name: str, *, used_by: Sequence[str] = (), kind: str | None = None) -> None:
     """Remove a template and all its versions. ``used_by`` names the campaigns that still need it.
 
     Raises OperationFailed where there are some.
     """
     with store.write():
-        template = find(store, name)
+        template = find(store, name, kind)
         if used_by:
             raise OperationFailed(
-                f"the template {template['name']!r} is used by {', '.join(map(repr, used_by))}",
-                hint="give those campaigns another template, or remove them, first",
+                f"the {word_for(kind)} {template['name']!r} is used by {', '.join(map(repr, used_by))}",
+                hint="give those another, or remove them, first",
             )
         if store.value(_SENT, {"id": template["id"]}) is not None:
             raise OperationFailed(

@@ -1,0 +1,1 @@
+"""Forms: what one asks, how an answer is checked, and what a stranger's answer may change."""

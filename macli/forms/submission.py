@@ -1,0 +1,227 @@
+"""What follows when somebody sends a form: a stranger's answers, which add and never overwrite."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from macli import contacts, events
+from macli.address import normalise_tag
+from macli.clock import to_ms
+from macli.contacts import ONE
+from macli.forms.answering import Answers
+from macli.forms.definition import Consent, Field, Form
+from macli.forms.words import words_for
+from macli.model import AttributeType, NewEvent
+from macli.store import Row, Store, attributes, consents
+from macli.store import contacts as people
+from macli.store.attributes import BadValue, Value
+from macli.visitors import joining
+
+SOURCE = "form"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A form that came back.
+
+    ``once`` is the mark of the shown page, which makes a double click one answer; ``proof`` the send
+    whose act token came along, which proves its recipient's mailbox; ``mail`` the send it came from.
+    ``evidence`` says how we know: address, program, page.
+    """
+
+    name: str
+    slug: str
+    version: int
+    form: Form
+    answers: Answers
+    once: str
+    locale: str
+    evidence: Mapping[str, str]
+    mail: int | None = None
+    proof: int | None = None
+    visitor: str | None = None
+
+    @property
+    def source(self) -> str:
+        return f"form:{self.slug}"
+
+
+def declare(store: Store, now: datetime, form: Form) -> None:
+    """Make the form's fields attributes, typed by the form, so that no answer decides what they are."""
+    known = attributes.types(store)
+    for one in form.fields:
+        if one.name not in people.OWN and one.name not in known:
+            attributes.declare(store, to_ms(now), one.name, type_of(one))
+
+
+def type_of(one: Field) -> AttributeType:
+    match one.kind:
+        case "number" | "date":
+            return one.kind
+        case "checkbox":
+            return "bool"
+        case _:
+            return "text"
+
+
+def keep(store: Store, now: datetime, sent: Sent, *, zone: ZoneInfo, faithful: bool) -> Mapping[str, str]:
+    """Keep what came in; mistakes by field where an answer does not fit after all, and nothing kept then.
+
+    Says nothing of whether the contact was known. ``faithful``: tags are written in their one form.
+    """
+    with store.write():
+        if store.value(_SEEN, {"source": SOURCE, "once": sent.once}) is not None:
+            return {}
+        declare(store, now, sent.form)
+        if mistakes := _unfit(store, now, sent, zone):
+            return mistakes
+        contact_id, proven = _contact(store, now, sent, zone)
+        one = {"one_contact": contact_id}
+        for tag in sent.form.tags:
+            contacts.tag_where(store, now, ONE, one, normalise_tag(tag, faithful), sent.source)
+        for place in sent.answers.consents:
+            _consent(store, now, sent, contact_id, place, proven=proven)
+        if sent.visitor is not None:
+            joining.join(store, now, sent.visitor, contact_id)
+        events.record(store, now, [_event(store, now, sent, contact_id)])
+    return {}
+
+
+_SEEN = """
+SELECT id
+FROM events
+WHERE source = :source
+  AND source_id = :once
+"""
+
+
+def _unfit(store: Store, now: datetime, sent: Sent, zone: ZoneInfo) -> dict[str, str]:
+    """Answers that an attribute's type does not take, since it was changed behind the form's back."""
+    mistakes = {}
+    for name, value in sent.answers.values.items():
+        try:
+            attributes.fit(store, to_ms(now), name, value, zone)
+        except BadValue:
+            mistakes[name] = words_for(sent.locale)["text"]
+    return mistakes
+
+
+def _contact(store: Store, now: datetime, sent: Sent, zone: ZoneInfo) -> tuple[int, bool]:
+    """The contact the answers are about, made or brought up to date; whether its mailbox was proven."""
+    own, values = sent.answers.own, sent.answers.values
+    found = people.same(store, email=own.get("email"), external_id=None, phone=own.get("phone"))
+    if found is None:
+        columns = {"source": people.read_own("source", sent.form.source or sent.source, None), **own}
+        added = contacts.add(store, now, columns, values, source=sent.source, zone=zone)
+        return added.contact_id, False
+    contact_id = int(found["id"])
+    if found["removed_at"] is not None:
+        contacts.restore_where(store, now, ONE, {"one_contact": contact_id}, sent.source)
+    proven = _recipient(store, sent.proof) == contact_id
+    kept: Mapping[str, str] = {name: value for name, value in own.items() if proven or found[name] is None}
+    told = values if proven else _missing(found, values)
+    if kept or told:
+        contacts.edit(store, now, contact_id, kept, told, source=sent.source, zone=zone)
+    return contact_id, proven
+
+
+def _missing(found: Row, values: Mapping[str, Value]) -> Mapping[str, Value]:
+    """The values the contact has none for: who fills a form may be anybody, and changes nothing that stands."""
+    known = json.loads(found["attributes"])
+    return {name: value for name, value in values.items() if known.get(name) in (None, "")}
+
+
+def _recipient(store: Store, send_id: int | None) -> int | None:
+    """Whom a message went to."""
+    row = _mail(store, send_id)
+    return None if row is None else row["contact_id"]
+
+
+def _mail(store: Store, send_id: int | None) -> Row | None:
+    return None if send_id is None else store.row(_MAIL, {"id": send_id})
+
+
+_MAIL = """
+SELECT id, contact_id, campaign_id
+FROM sends
+WHERE id = :id
+"""
+
+
+def _consent(store: Store, now: datetime, sent: Sent, contact_id: int, place: int, *, proven: bool) -> None:
+    """A ticked box: a yes, or the question whether it is one."""
+    box, one = sent.form.consents[place], {"one_contact": contact_id}
+    said = _said(store, contact_id, box)
+    if said["same"] == "granted" and not said["no"]:
+        return  # said before, perhaps confirmed: asking again would only weaken it
+    evidence = {
+        **sent.evidence,
+        "form": sent.name,
+        "version": sent.version,
+        "text": text_of(sent.form, place, sent.locale),
+        "locale": sent.locale,
+    }
+    sure = not sent.form.double_opt_in and (not said["no"] or sent.form.resubscribe)
+    if sure or (proven and box.channel == "email"):
+        contacts.grant_where(store, now, ONE, one, box.channel, sent.source, topic=box.topic, evidence=evidence)
+    else:
+        contacts.ask(store, now, ONE, one, box.channel, sent.source, topic=box.topic, evidence=evidence)
+
+
+def _said(store: Store, contact_id: int, box: Consent) -> Row:
+    row = store.row(_SAID, {"contact_id": contact_id, "channel": box.channel, "topic": consents.topic_key(box.topic)})
+    assert row is not None
+    return row
+
+
+_SAID = """
+SELECT
+  (
+    SELECT status
+    FROM consents
+    WHERE contact_id = contacts.id
+      AND channel = :channel
+      AND topic = :topic
+  ) AS same,
+  EXISTS (
+    SELECT 1
+    FROM consents
+    WHERE contact_id = contacts.id
+      AND channel = :channel
+      AND topic IN ('', :topic)
+      AND status = 'withdrawn'
+  ) OR EXISTS (
+    SELECT 1
+    FROM suppressions
+    WHERE channel = :channel
+      AND reason = 'opted_out'
+      AND address = CASE WHEN :channel = 'email' THEN contacts.email ELSE contacts.phone END
+  ) AS no
+FROM contacts
+WHERE id = :contact_id
+"""
+
+
+def text_of(form: Form, place: int, locale: str) -> str:
+    """The words of a consent as they are shown in a locale."""
+    other = form.locales.get(locale)
+    return other.consents[place] if other is not None and other.consents else form.consents[place].text
+
+
+def _event(store: Store, now: datetime, sent: Sent, contact_id: int) -> NewEvent:
+    mail = _mail(store, sent.mail)
+    came = mail if mail is not None and mail["contact_id"] == contact_id else None
+    said: dict[str, Any] = {"form": sent.name, "version": sent.version, "fields": sorted(sent.answers.fields)}
+    return NewEvent(
+        contact_id=contact_id,
+        name="form.submitted",
+        at=to_ms(now),
+        source=SOURCE,
+        source_id=sent.once,
+        properties=said,
+        send_id=None if came is None else came["id"],
+        campaign_id=None if came is None else came["campaign_id"],
+    )
