@@ -1,11 +1,13 @@
 """``macli run``: a tick at every interval, until stopped."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
 
 from macli.commands import options
+from macli.commands.serve import Host, Port, place_of
 from macli.commands.tick import MaxSeconds, Workers
 from macli.context import Macli
 
@@ -17,13 +19,17 @@ def command(
     ] = "1 minute",
     max_seconds: MaxSeconds = None,
     workers: Workers = 1,
+    serve: Annotated[bool, typer.Option("--serve", help="Also answer the world, as macli serve does.")] = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8025,
     json: options.Json = False,
 ) -> None:
     """Do what is due at every interval, until stopped.
 
-    Ctrl-C or SIGTERM finishes the messages on the wire and ends; a second Ctrl-C ends at once.
+    Ctrl-C or SIGTERM finishes the messages on the wire and ends; a second Ctrl-C ends at once. With --serve one
+    process does both jobs, which is enough for small lists; for large ones run macli serve beside it.
 
-    Example: macli run --every 30s
+    Example: macli run --every 30s --serve
     """
     from macli.clock import parse_duration
     from macli.tick.stop import listening
@@ -31,7 +37,14 @@ def command(
 
     macli = Macli.of(ctx)
     interval = parse_duration(every).total_seconds()
-    with listening() as stop:
+    serving: AbstractContextManager[None] = nullcontext()
+    if serve:
+        from macli.web.server import in_background
+
+        serving = in_background(place_of(macli, host, port), macli.clock)
+    with serving, listening() as stop:
+        if serve:
+            macli.out.say(f"serving {macli.workspace.path} at http://{host}:{port}")
         while not stop():
             started = time.monotonic()
             report = run_tick(

@@ -1,13 +1,16 @@
 """``macli serve``: links, pixels, unsubscribing, forms, pages, the tracker and providers' reports."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from macli.context import Macli
 
+if TYPE_CHECKING:
+    from macli.web.server import Place
+
 Host = Annotated[str, typer.Option("--host", help="The address to listen at; a proxy in front adds TLS.")]
-Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to listen at.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen at; 0 takes a free one.")]
 
 
 def command(
@@ -23,20 +26,26 @@ def command(
 
     Example: macli serve --port 8025 --workers 2
     """
-    from macli.web.server import Place, serve
+    from macli.web.server import serve
 
     macli = Macli.of(ctx)
-    place = Place(
+    place = place_of(macli, host, port, workers)
+    known_as = f", {macli.setting('public_url')} to the world" if macli.setting("public_url") else ""
+    macli.close()
+    macli.out.say(f"serving {place.workspace} at http://{place.host}:{place.port}{known_as}; Ctrl-C ends it")
+    serve(place)
+    macli.out.say("stopped; everything answered is stored")
+
+
+def place_of(macli: Macli, host: str, port: int, workers: int = 1) -> "Place":
+    """The workspace of a run at an address. Raises OperationFailed where that is taken."""
+    from macli.web.server import Place, free_port
+
+    return Place(
         workspace=macli.workspace.path,
         store=macli.workspace.store,
         zone=macli.zone,
         host=host,
-        port=port,
+        port=free_port(host, port),
         workers=workers,
     )
-    known_as = f", {macli.setting('public_url')} to the world" if macli.setting("public_url") else ""
-    macli.store.close()
-    del macli.store
-    macli.out.say(f"serving {place.workspace} at http://{host}:{port}{known_as}; Ctrl-C ends it")
-    serve(place)
-    macli.out.say("stopped; everything answered is stored")

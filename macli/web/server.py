@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,13 +35,14 @@ class Place:
 
 
 def serve(place: Place) -> None:
-    """Serve until SIGINT or SIGTERM. Raises OperationFailed where the address is taken."""
+    """Serve until SIGINT or SIGTERM."""
     import uvicorn
 
     open_store(place.store).close()  # the tables are brought up to date once, not by every worker
-    _check_free(place)
     if place.workers == 1:
-        _server(place).run()
+        # When everything is answered, uvicorn raises the signal that ended it once more.
+        with suppress(KeyboardInterrupt):
+            _server(place).run()
         return
     os.environ |= {_WORKSPACE: str(place.workspace), _STORE: str(place.store), _ZONE: place.zone.key}
     uvicorn.run("macli.web.server:worker", factory=True, workers=place.workers, **_options(place))  # type: ignore[arg-type]
@@ -53,7 +54,6 @@ def in_background(place: Place, clock: Clock = system_clock) -> Iterator[None]:
     import time
 
     open_store(place.store).close()
-    _check_free(place)
     server = _server(place, clock)
     thread = threading.Thread(target=server.run, name="macli-serve", daemon=True)
     thread.start()
@@ -103,15 +103,17 @@ def _options(place: Place) -> dict[str, object]:
     }
 
 
-def _check_free(place: Place) -> None:
+def free_port(host: str, port: int) -> int:
+    """The port itself, or for 0 one that is free. Raises OperationFailed where nobody may listen there."""
     import socket
 
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((place.host, place.port))
+            probe.bind((host, port))
         except OSError as error:
             raise OperationFailed(
-                f"cannot listen at {place.host}:{place.port}: {error.strerror}", hint="another --port, or --host"
+                f"cannot listen at {host}:{port}: {error.strerror}", hint="another --port, or --host"
             ) from None
+        return int(probe.getsockname()[1])
