@@ -1,0 +1,165 @@
+"""macli serve as a process: what it answered is stored, whatever happens to it, and it keeps out of a sender's way."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import quote
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+
+from macli.store import settings
+from macli.tick.tick import run_tick
+from tests.site import keys, serving
+from tests.world import NOW, World, add_campaign, add_contacts, new_world
+
+CONTACTS = 200
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = new_world(tmp_path / "shop")
+    settings.put(made.store, NOW, "public_url", "https://news.example")
+    add_contacts(made.store, CONTACTS)
+    add_campaign(made.store)
+    run_tick(made.engine())
+    with made.store.write():
+        made.store.execute(
+            "INSERT INTO links (id, step_id, url, created_at) SELECT 999, id, 'https://shop.example/', 0 FROM steps"
+        )
+    return made
+
+
+@contextmanager
+def server(world: World, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    port = free_port()
+    words = [sys.executable, "-m", "macli", "serve", "--port", str(port), *options]
+    process = subprocess.Popen(words, cwd=world.path, env={**os.environ, "MACLI_WORKSPACE": str(world.path)})
+    try:
+        for _ in range(400):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Readers:
+    """Threads that open and click until told to stop, and count what was answered."""
+
+    def __init__(self, world: World, port: int, number: int = 8) -> None:
+        self.answered = 0
+        self.wrong: list[int] = []
+        self._port = port
+        self._tokens = [keys(world).message(send).follow for send in range(1, CONTACTS + 1)]
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._read, args=(place,)) for place in range(number)]
+        for thread in self._threads:
+            thread.start()
+
+    def _read(self, place: int) -> None:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
+        turn = place
+        while not self._stop.is_set():
+            token = self._tokens[turn % CONTACTS]
+            path, expected = (f"/o/{token}.gif", 200) if turn % 2 else (f"/c/{token}/999", 302)
+            try:
+                connection.request("GET", path, headers={"User-Agent": "Mozilla/5.0 (X11) Firefox/133.0"})
+                answer = connection.getresponse()
+                answer.read()
+            except (OSError, HTTPException):
+                return  # the server is gone, and this one was not answered
+            with self._lock:
+                self.answered += 1
+                if answer.status != expected:
+                    self.wrong.append(answer.status)
+            turn += 7
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_server_loses_no_hit_it_answered(world: World, workers: int) -> None:
+    with server(world, "--workers", str(workers)) as (process, port):
+        readers = Readers(world, port)
+        time.sleep(1.5)
+        if workers == 1:
+            process.kill()
+        else:
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+            process.kill()
+        readers.stop()
+    assert readers.wrong == []
+    assert readers.answered > 50
+    assert world.store.value("SELECT count(*) FROM hits") >= readers.answered
+
+
+def test_a_server_told_to_end_answers_what_came_in_and_says_so(world: World) -> None:
+    with server(world) as (process, port):
+        readers = Readers(world, port, number=2)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        readers.stop()
+    assert readers.wrong == []
+    assert world.store.value("SELECT count(*) FROM hits") >= readers.answered
+
+
+def test_hits_and_a_send_beside_each_other_fail_neither(world: World) -> None:
+    add_contacts(world.store, 3000, start=CONTACTS)
+    add_campaign(world.store, "autumn")
+    with server(world) as (_, port):
+        readers = Readers(world, port)
+        report = run_tick(world.engine())
+        readers.stop()
+    assert report.messages == {"accepted": CONTACTS + 3000}
+    assert readers.wrong == []
+    assert world.store.value("SELECT count(*) FROM hits") >= readers.answered > 0
+
+
+def test_an_address_that_is_taken_is_told(world: World) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        words = [sys.executable, "-m", "macli", "serve", "--port", port]
+        done = subprocess.run(words, cwd=world.path, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert f"cannot listen at 127.0.0.1:{port}: Address already in use" in done.stderr
+
+
+def test_whatever_stands_in_a_path_is_no_fault_and_nothing_is_stored(world: World) -> None:
+    text = st.text(st.characters(codec="utf-8"), max_size=60).map(lambda written: quote(written, safe="/"))
+    with serving(world) as client:
+
+        @hypothesis.given(st.sampled_from("ocr"), text, st.sampled_from(["GET", "HEAD", "POST", "PUT"]))
+        @hypothesis.settings(max_examples=300, deadline=None)
+        def asked(kind: str, rest: str, method: str) -> None:
+            assert client.request(method, f"/{kind}/{rest}").status_code in (200, 404, 405)
+
+        asked()
+    assert world.store.value("SELECT count(*) FROM hits") == 0
