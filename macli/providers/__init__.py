@@ -32,16 +32,24 @@ CARRIES: dict[str, tuple[ChannelKind, ...]] = {
 }
 """What kinds of channel each kind of provider can serve, known without importing it."""
 
+CALLS_BACK = frozenset({"twilio"})
+"""Kinds that are told with each message where to report what becomes of it."""
 
-def load(kind: str, settings: Mapping[str, Any], *, name: str, workspace: Path) -> Provider:
+
+def load(
+    kind: str, settings: Mapping[str, Any], *, name: str, workspace: Path, callback: str | None = None
+) -> Provider:
     """The provider these settings describe; paths in them are relative to ``workspace``.
 
-    Raises UsageError naming the setting that is wrong. Nothing is connected, no secret is read.
+    ``callback`` is the address at which it may report, where it reports at all. Raises UsageError
+    naming the setting that is wrong. Nothing is connected, no secret is read.
     """
     from macli.providers.settings import read
 
     module = module_of(kind)
-    return cast(Provider, module.build(read(module.Settings, settings, kind=kind, folder=workspace), name=name))
+    known = read(module.Settings, settings, kind=kind, folder=workspace)
+    more = {"callback": callback} if kind in CALLS_BACK else {}
+    return cast(Provider, module.build(known, name=name, **more))
 
 
 def module_of(kind: str) -> ModuleType:

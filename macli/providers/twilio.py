@@ -144,10 +144,11 @@ class Twilio:
     channels: frozenset[ChannelKind] = frozenset({"sms"})
     looks_up = True
 
-    def __init__(self, settings: Settings, *, name: str) -> None:
+    def __init__(self, settings: Settings, *, name: str, callback: str | None = None) -> None:
         self.name = name
         self.settings = settings
         self.connections = settings.connections
+        self._callback = callback
         self._clients = PerThread()
 
     @property
@@ -166,13 +167,16 @@ class Twilio:
         route = self.settings.route_of(message.to)
         if route is None:
             return Outcome(verdict="rejected", code="no route", text=f"no route serves {message.to}")
-        origin = (
+        given = (
             {"messaging_service_sid": route.messaging_service_sid}
             if route.messaging_service_sid
             else {"from_": route.sender}
         )
+        if self._callback:
+            # Its report may be here before its answer is: the key tells which message it is about.
+            given["status_callback"] = f"{self._callback}?key={message.key}"
         try:
-            created = self._client(route).messages.create(to=message.to, body=message.text, **origin)
+            created = self._client(route).messages.create(to=message.to, body=message.text, **given)
         except MacliError as error:
             return Outcome(verdict="sender_fault", text=error.message)
         except TwilioException as error:
@@ -255,22 +259,29 @@ class Twilio:
 
     def _status(self, message: Any) -> Outcome:
         """What a message's status amounts to."""
-        status, code = str(message.status), str(message.error_code or "")
-        if status in OVER:
-            text = f"{status}: {message.error_message or code or 'no reason given'}"
-            outcome = twilio_outcome(code, 0, text, self.settings.verdicts or {})
-            # It left and failed on the way: what would have been tried again before is over now.
-            verdict: Verdict = "failed" if outcome.verdict == "retry" else outcome.verdict
-            return Outcome(
-                verdict=verdict,
-                code=code or status,
-                text=text,
-                reference=message.sid,
-                event=outcome.event or "sms.failed",
-            )
-        if status in DELIVERED:
-            return Outcome(verdict="delivered", code=status, reference=message.sid, event="sms.delivered")
-        return Outcome(verdict="accepted", code=status, reference=message.sid)
+        return status_outcome(
+            str(message.status),
+            str(message.error_code or ""),
+            str(message.error_message or ""),
+            reference=message.sid,
+            verdicts=self.settings.verdicts or {},
+        )
+
+
+def status_outcome(
+    status: str, code: str, words: str, *, reference: str | None, verdicts: Mapping[str, Verdict]
+) -> Outcome:
+    """What one of Twilio's statuses amounts to, with the error code and the words beside it."""
+    if status in OVER:
+        text = f"{status}: {words or code or 'no reason given'}"
+        outcome = twilio_outcome(code, 0, text, verdicts)
+        # It left and failed on the way: what would have been tried again before is over now.
+        verdict: Verdict = "failed" if outcome.verdict == "retry" else outcome.verdict
+        event = outcome.event or "sms.failed"
+        return Outcome(verdict=verdict, code=code or status, text=text, reference=reference, event=event)
+    if status in DELIVERED:
+        return Outcome(verdict="delivered", code=status, reference=reference, event="sms.delivered")
+    return Outcome(verdict="accepted", code=status, reference=reference)
 
 
 def _since(client: Any, enquiry: Enquiry) -> list[Any]:
@@ -303,5 +314,5 @@ def shown_route(route: Route) -> dict[str, str]:
     return {key: value for key, value in shown.items() if value}
 
 
-def build(settings: Settings, *, name: str) -> Twilio:
-    return Twilio(settings, name=name)
+def build(settings: Settings, *, name: str, callback: str | None = None) -> Twilio:
+    return Twilio(settings, name=name, callback=callback)

@@ -154,17 +154,7 @@ WHERE send_id IS NULL
 """
 
 
-def _rank(state: str, channel: str) -> str:
-    return f"""CASE {state}
-      WHEN 'unknown' THEN 1
-      WHEN 'accepted' THEN 2
-      WHEN 'delivered' THEN 3
-      WHEN 'bounced' THEN CASE {channel} WHEN 'email' THEN 4 ELSE 3 END
-      WHEN 'rejected' THEN CASE {channel} WHEN 'email' THEN 4 ELSE 3 END
-      WHEN 'failed' THEN CASE {channel} WHEN 'email' THEN 4 ELSE 3 END
-      ELSE 0
-    END"""
-
+_RANK = ledger.rank("heard.state", "sends.channel")
 
 # Of several reports on one send in a batch the one of the highest rank counts, the earliest of these.
 _BEST = f"""
@@ -173,14 +163,12 @@ FROM (
   SELECT heard.*,
          row_number() OVER (
            PARTITION BY heard.send_id
-           ORDER BY {_rank("heard.state", "sends.channel")} DESC, heard.at, heard.place
+           ORDER BY {_RANK} DESC, heard.at, heard.place
          ) AS turn
   FROM heard
   JOIN sends ON sends.id = heard.send_id
   WHERE heard.state IS NOT NULL
-    AND sends.state <> 'skipped'
-    AND {_rank("heard.state", "sends.channel")}
-        > CASE sends.reason WHEN 'decided' THEN 1 ELSE {_rank("sends.state", "sends.channel")} END
+    AND {_RANK} > {ledger.STANDING}
 ) AS ranked
 WHERE turn = 1
 """

@@ -125,11 +125,39 @@ def contact_of(store: Store, send_id: int) -> int | None:
 
 
 def accept(store: Store, accepted: Iterable[tuple[str | None, str | None, int]]) -> None:
-    """Record (provider's words, reference, send id) of messages a provider took."""
+    """Record (provider's words, reference, send id) of messages a provider took.
+
+    A provider's own report may have come before its answer: then only the reference is news.
+    """
     store.executemany(
-        "UPDATE sends SET state = 'accepted', code = ?, reference = ? WHERE id = ? AND state = 'sending'",
+        """
+        UPDATE sends
+        SET code = CASE WHEN state IN ('sending', 'unknown') THEN ?1 ELSE code END, reference = coalesce(?2, reference),
+            state = CASE WHEN state IN ('sending', 'unknown') THEN 'accepted' ELSE state END
+        WHERE id = ?3
+          AND state NOT IN ('planned', 'claimed', 'skipped')
+        """,
         accepted,
     )
+
+
+def rank(state: str, channel: str) -> str:
+    """SQL: how far a state has a send; what is said of it later never takes it back."""
+    over = f"CASE {channel} WHEN 'email' THEN 4 ELSE 3 END"
+    return f"""CASE {state}
+      WHEN 'unknown' THEN 1
+      WHEN 'accepted' THEN 2
+      WHEN 'delivered' THEN 3
+      WHEN 'bounced' THEN {over}
+      WHEN 'rejected' THEN {over}
+      WHEN 'failed' THEN {over}
+      WHEN 'skipped' THEN 9
+      ELSE 0
+    END"""
+
+
+STANDING = f"CASE sends.reason WHEN 'decided' THEN 1 ELSE {rank('sends.state', 'sends.channel')} END"
+"""The rank of a send as it stands; a person decides only where nobody knows, so any report counts for more."""
 
 
 def settle(
@@ -142,14 +170,16 @@ def settle(
     code: str | None,
     reference: str | None,
 ) -> int:
-    """Record how one send ended; from ``claimed`` (refused before it left), ``sending`` or ``unknown``."""
+    """Record how one send ended, unless more is known of it already; ``skipped`` only where it never left."""
     return store.execute(
-        """
+        f"""
         UPDATE sends
         SET state = :state, reason = :reason, code = :code, reference = coalesce(:reference, reference),
             settled_at = :now, address = CASE WHEN :state = 'skipped' THEN NULL ELSE address END
         WHERE id = :id
-          AND state IN ('claimed', 'sending', 'accepted', 'unknown')
+          AND state <> 'planned'
+          AND (:state <> 'skipped' OR state = 'claimed')
+          AND {rank("CAST(:state AS TEXT)", "channel")} > {STANDING}
         """,
         {
             "id": send_id,

@@ -5,9 +5,9 @@ from typing import Literal
 
 from macli.clock import from_ms, to_ms
 from macli.errors import OperationFailed, UsageError
-from macli.events import record
-from macli.model import NewEvent, Outcome
+from macli.model import Outcome, Report
 from macli.providers.base import Enquiry, Provider
+from macli.responses import hear
 from macli.store import Row, ledger, messages
 from macli.tick.compose import load_provider, message_token
 from macli.tick.engine import Engine
@@ -47,33 +47,19 @@ def ask_providers(engine: Engine, rows: list[Row]) -> Counter[str]:
 
 def settle(engine: Engine, row: Row, outcome: Outcome) -> None:
     """Record what a provider said of a message later than at once."""
-    state = STATES[outcome.verdict]
-    now_ms = to_ms(engine.moment())
-    with engine.store.write():
-        changed = ledger.settle(
-            engine.store,
-            row["id"],
-            state,
-            now_ms=now_ms,
-            reason=None,
-            code=f"{outcome.code} {outcome.text}".strip() or None,
-            reference=outcome.reference,
-        )
-        if not changed:
-            return
-        ledger.wake(engine.store, str(int(row["id"])), now_ms)
-        if outcome.event is not None:
-            event = NewEvent(
-                contact_id=ledger.contact_of(engine.store, row["id"]),
-                name=outcome.event,
-                at=now_ms,
-                source="provider",
-                source_id=f"{outcome.event}:{row['id']}",
-                properties={"code": outcome.code, "text": outcome.text},
-                send_id=row["id"],
-                campaign_id=row["campaign_id"],
-            )
-            record(engine.store, engine.moment(), [event])
+    said = outcome.event or outcome.verdict
+    report = Report(
+        source="provider",
+        source_id=f"{said}:{row['id']}",
+        at=to_ms(engine.moment()),
+        event=outcome.event,
+        state=STATES[outcome.verdict],
+        send_id=row["id"],
+        reference=outcome.reference,
+        words=f"{outcome.code} {outcome.text}".strip(),
+        properties={"code": outcome.code, "text": outcome.text},
+    )
+    hear(engine.store, engine.moment(), [report])
 
 
 def decide(engine: Engine, rows: list[Row], decision: Decision) -> int:
