@@ -39,11 +39,19 @@ def preview(
         },
         postal_address=setting("postal_address"),
     )
-    leave = setting("unsubscribe.mailto") or setting("sender.reply_to") or setting("sender.email")
+    leave = setting("sender.reply_to") or setting("sender.email") or "unsubscribe@example.com"
     return renderer.render(
-        _placeholders(version) if contact is None else values_of(contact),
-        unsubscribe_url=mailto_of(leave, "preview") if leave else "mailto:unsubscribe@example.com",
+        _placeholders(version) if contact is None else values_of(contact), **own_addresses(setting, leave)
     )
+
+
+def own_addresses(setting: Callable[[str], Any], mailbox: str) -> dict[str, str]:
+    """What stands in a preview for the addresses that are each message's own; they lead nowhere."""
+    public_url = setting("public_url")
+    if public_url is None:
+        return {"unsubscribe_url": mailto_of(setting("unsubscribe.mailto") or mailbox, "preview")}
+    pages = {"unsubscribe_url": "u", "preferences_url": "prefs", "confirm_url": "confirm"}
+    return {name: f"{public_url}/{page}/preview" for name, page in pages.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

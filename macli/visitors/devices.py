@@ -1,16 +1,60 @@
 """A browser agrees to take push messages, or no longer does."""
 
-from collections.abc import Mapping
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from macli import contacts
 from macli.clock import to_ms
+from macli.errors import UsageError
 from macli.model import Device
+from macli.providers.webpush import may_post
 from macli.store import Store, devices, visitors
 from macli.visitors.joining import join
 
 SOURCE = "push"
+LONGEST = 1_024
+"""Characters an endpoint may have."""
+
+
+def read(subscription: Any, *, private: bool) -> Device:
+    """The device a browser describes (PushSubscription.toJSON()). Raises UsageError for what is none.
+
+    ``private``: its push service may be on this machine, and without TLS.
+    """
+    keys = subscription.get("keys") if isinstance(subscription, dict) else None
+    if not isinstance(keys, dict):
+        raise UsageError("subscription is none")
+    endpoint = subscription.get("endpoint")
+    if not isinstance(endpoint, str) or len(endpoint) > LONGEST or not may_post(endpoint, private=private):
+        raise UsageError("endpoint is no https address")
+    return Device(
+        endpoint=endpoint, p256dh=_key(keys, "p256dh", check=_on_the_curve), auth=_key(keys, "auth", check=_sixteen)
+    )
+
+
+def _key(keys: Mapping[str, Any], name: str, *, check: Callable[[bytes], bool]) -> str:
+    text = keys.get(name)
+    try:
+        octets = urlsafe_b64decode(text + "=" * (-len(text) % 4)) if isinstance(text, str) else b""
+        holds = check(octets)
+    except ValueError:
+        holds = False
+    if not holds:
+        raise UsageError(f"{name} is no key")
+    return urlsafe_b64encode(octets).decode("ascii").rstrip("=")
+
+
+def _on_the_curve(octets: bytes) -> bool:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), octets)
+    return len(octets) == 65
+
+
+def _sixteen(octets: bytes) -> bool:
+    return len(octets) == 16
 
 
 def subscribe(

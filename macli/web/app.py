@@ -20,7 +20,7 @@ App = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
 ]
 
-ROOMS: tuple[str, ...] = ()
+ROOMS: tuple[str, ...] = ("push",)
 """Modules of this folder with pages: each has ``routes(site)``."""
 
 
