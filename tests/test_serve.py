@@ -1,6 +1,7 @@
 """macli serve as a process: what it answered is stored, whatever happens to it, and it keeps out of a sender's way."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -139,6 +140,25 @@ def test_hits_and_a_send_beside_each_other_fail_neither(world: World) -> None:
     assert report.messages == {"accepted": CONTACTS + 3000}
     assert readers.wrong == []
     assert world.store.value("SELECT count(*) FROM hits") >= readers.answered > 0
+
+
+def test_a_full_disk_is_told_to_try_again_and_over_when_there_is_room(world: World) -> None:
+    path = f"/o/{keys(world).message(1).follow}.gif"
+    with server(world) as (process, port):
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+
+        def asked() -> int:
+            connection.request("GET", path, headers={"User-Agent": "Mozilla/5.0 (X11)"})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+        assert asked() == 200
+        unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        assert [asked(), asked()] == [503, 503]
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
+        assert asked() == 200
+    assert world.store.value("SELECT count(*) FROM hits") == 2
 
 
 def test_an_address_that_is_taken_is_told(world: World) -> None:

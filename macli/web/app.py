@@ -1,13 +1,15 @@
 """The application: hits go their own short way, everything else by Starlette's routes."""
 
 import asyncio
+import logging
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from macli.web import digest
-from macli.web.hits import PREFIXES, Hits
+from macli.web.hits import PREFIXES, Hits, respond
 from macli.web.site import Site
 
 if TYPE_CHECKING:
@@ -20,7 +22,17 @@ App = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
 ]
 
-ROOMS: tuple[str, ...] = ("push",)
+UNAVAILABLE = (sqlite3.Error, OSError)
+"""A full disk, a store that is locked or away: not the request's fault, and over when it is mended."""
+
+_LATER = b"This cannot be stored just now. Please try again in a minute.\n"
+_LATER_HEADERS = [
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"content-length", str(len(_LATER)).encode("ascii")),
+    (b"retry-after", b"60"),
+]
+
+ROOMS: tuple[str, ...] = ("push", "tracker")
 """Modules of this folder with pages: each has ``routes(site)``."""
 
 
@@ -35,10 +47,16 @@ def create(site: Site) -> App:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         if scope["type"] == "http":
-            if scope["path"].startswith(PREFIXES):
-                await hits.answer(scope, send)
+            try:
+                await site.refresh()
+                if scope["path"].startswith(PREFIXES):
+                    await hits.answer(scope, send)
+                    return
+            except UNAVAILABLE as error:
+                # A hit is answered only behind its commit, so nothing has been answered yet.
+                warn(error)
+                await respond(send, 503, _LATER_HEADERS, _LATER)
                 return
-            await site.refresh()
         await pages(scope, receive, send)
 
     return application
@@ -48,6 +66,11 @@ def _pages(site: Site) -> "Starlette":
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
+
+    async def unavailable(request: "Request", error: Exception) -> "Response":
+        warn(error)
+        headers = {name.decode("ascii"): value.decode("ascii") for name, value in _LATER_HEADERS}
+        return PlainTextResponse(_LATER, 503, headers)
 
     async def health(request: "Request") -> "Response":
         await site.read(lambda store: store.value("SELECT 1"))
@@ -67,4 +90,10 @@ def _pages(site: Site) -> "Starlette":
     routes = [Route("/health", health)]
     for room in ROOMS:
         routes += import_module(f"macli.web.{room}").routes(site)
-    return Starlette(routes=routes, lifespan=lifespan)
+    handlers = dict.fromkeys(UNAVAILABLE, unavailable)
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+
+
+def warn(error: BaseException) -> None:
+    """Tell whoever runs the server; the one who asked is told nothing of our inside."""
+    logging.getLogger("uvicorn.error").warning("the store cannot be used: %s: %s", type(error).__name__, error)

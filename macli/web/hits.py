@@ -52,9 +52,8 @@ class Hits:
     async def answer(self, scope: Scope, send: Send) -> None:
         method = scope["method"]
         if method not in ("GET", "HEAD"):
-            await _respond(send, 405, _REFUSED_HEADERS, b"")
+            await respond(send, 405, _REFUSED_HEADERS, b"")
             return
-        await self._site.refresh()
         path: str = scope["path"]
         kind, rest = path[1], path[3:]
         if kind == "o":
@@ -67,7 +66,7 @@ class Hits:
         send_id = self._site.keys.follow(rest.removesuffix(".gif"))
         if send_id is not None:
             await self._store(scope, "open", method, send_id, None, None)
-        await _respond(send, 200, _PIXEL_HEADERS, b"" if method == "HEAD" else PIXEL)
+        await respond(send, 200, _PIXEL_HEADERS, b"" if method == "HEAD" else PIXEL)
 
     async def _click(self, scope: Scope, send: Send, method: str, follow: str, target: str, *, personal: bool) -> None:
         keys = self._site.keys
@@ -80,12 +79,12 @@ class Hits:
                 link_id = int(target)
                 url = await self._link(link_id)
         if send_id is None or url is None:
-            await _respond(send, 404, _GONE_HEADERS, b"" if method == "HEAD" else _GONE)
+            await respond(send, 404, _GONE_HEADERS, b"" if method == "HEAD" else _GONE)
             return
         await self._store(scope, "click", method, send_id, link_id, url if personal else None)
         target_url = recognised(url, follow, self._site.setting("tracker.domains"))
         headers = [(b"location", location(target_url)), (b"content-length", b"0"), *_UNSTORED]
-        await _respond(send, 302, headers, b"")
+        await respond(send, 302, headers, b"")
 
     async def _link(self, link_id: int) -> str | None:
         """Where a link leads; what was found is kept, since a link never changes."""
@@ -154,6 +153,7 @@ def location(url: str) -> bytes:
     return quote(url, safe="!#$%&'()*+,-./:;=?@[]_~", errors="replace").encode("ascii")
 
 
-async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """Send a whole answer."""
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

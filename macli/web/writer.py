@@ -80,23 +80,24 @@ class Writer:
         return future
 
     def _run(self) -> None:
-        store = open_store(self._path)
-        try:
-            while True:
-                self._wanted.wait()
-                self._wanted.clear()
-                while self._hits or self._jobs:
-                    self._commit(store)
-                if self._ending:
-                    return
-        finally:
+        store: Store | None = None
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            while self._hits or self._jobs:
+                store = self._commit(store)
+            if self._ending:
+                break
+        if store is not None:
             store.close()
 
-    def _commit(self, store: Store) -> None:
+    def _commit(self, store: Store | None) -> Store | None:
+        """Write what has gathered; the open store, None where it could not be opened."""
         hits = [self._hits.popleft() for _ in range(min(len(self._hits), _MOST))]
         jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST))]
         answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
+            store = store or open_store(self._path)
             # A hit lost in a power cut is one open less; a lost no would be a mail too much.
             with store.write(durable=bool(jobs)):
                 if hits:
@@ -110,6 +111,7 @@ class Writer:
         assert self._loop is not None
         with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
             self._loop.call_soon_threadsafe(_resolve, [future for _, future in hits], answers)
+        return store
 
 
 def _attempt(store: Store, job: Job[Any], now: datetime) -> tuple[Any, BaseException | None]:
