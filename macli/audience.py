@@ -15,7 +15,7 @@ from macli.clock import next_time_of_day, to_ms, zone
 from macli.config import Cap, QuietHours
 from macli.errors import UsageError
 from macli.model import REACHED_WIRE, ChannelKind, Purpose, Where
-from macli.store import Store
+from macli.store import Store, consents
 
 Setting = Callable[[str], Any]
 
@@ -23,10 +23,11 @@ REASONS: Mapping[str, str] = {
     "removed": "the contact was removed",
     "no_address": "no address for this channel",
     "suppressed": "the address is suppressed (bounced, complained, invalid, erased)",
-    "opted_out": "opted out of the channel",
-    "no_consent": "never opted in, and the channel asks for it",
+    "opted_out": "opted out of the channel or the topic",
+    "no_consent": "no yes that holds: never said, not confirmed, or expired",
     "duplicate": "the address has this message already, under another contact",
-    "capped": "had as many messages lately as the cap allows",
+    "capped": "had as many messages lately as the cap, or the contact, allows",
+    "paused": "the contact asked for a pause",
     "left": "met the campaign's exit or goal before the message could leave",
     "cancelled": "the campaign was cancelled",
 }
@@ -52,6 +53,8 @@ class Policy:
 
     channel: ChannelKind
     purpose: Purpose
+    topic: str = ""
+    """What the message is about, as consents name it; '' is nothing in particular."""
     require_opt_in: bool = False
     cap: Cap | None = None
     quiet: QuietHours | None = None
@@ -67,6 +70,7 @@ def policy(
     *,
     channel: ChannelKind,
     purpose: Purpose,
+    topic: str | None = None,
     caps: bool = True,
     quiet_hours: str | bool | None = None,
 ) -> Policy:
@@ -83,6 +87,7 @@ def policy(
     return Policy(
         channel=channel,
         purpose=purpose,
+        topic=consents.topic_key(topic or ""),
         require_opt_in=bool(setting(f"consent.{channel}.require_opt_in")),
         cap=setting(f"caps.{channel}") if caps else None,
         quiet=quiet,
@@ -101,12 +106,14 @@ def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict
     ]
     params: dict[str, Any] = {"audience_channel": policy.channel}
     if policy.channel != "webhook":
+        # An address that is there for a no alone still gets what its owner is owed.
+        but = "" if policy.purpose == "campaign" else " AND {table}.reason <> 'opted_out'"
         clauses.append(
             f"""WHEN EXISTS (
               SELECT 1
               FROM suppressions
               WHERE suppressions.channel = :audience_channel
-                AND suppressions.address = {address}
+                AND suppressions.address = {address}{but.format(table="suppressions")}
             ) THEN 'suppressed'"""
         )
         # Who was erased is known by a keyed hash only. Without the key everybody could be one of them.
@@ -117,17 +124,13 @@ def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict
                 SELECT 1
                 FROM suppression_hashes
                 WHERE suppression_hashes.channel = :audience_channel
-                  AND suppression_hashes.hash = address_hash(:audience_channel, {address})
+                  AND suppression_hashes.hash = address_hash(:audience_channel, {address}){but.format(table="suppression_hashes")}
               )
             END THEN 'suppressed'"""
         )
     if policy.purpose == "campaign" and policy.channel != "webhook":
-        clauses.append(f"WHEN {_said(policy, 'withdrawn')} THEN 'opted_out'")
-        if policy.require_opt_in:
-            clauses.append(f"WHEN NOT {_said(policy, 'granted')} THEN 'no_consent'")
-        else:
-            # Who was asked and has not confirmed yet is sent nothing but the question.
-            clauses.append(f"WHEN {_said(policy, 'pending')} THEN 'no_consent'")
+        clauses += _consent(policy)
+        params |= {"audience_topic": policy.topic, "audience_now": to_ms(now)}
     if policy.cap is not None:
         clauses.append(
             f"""WHEN (
@@ -145,29 +148,100 @@ def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict
         )
         params["audience_cap"] = policy.cap.count
         params["audience_cap_since"] = to_ms(now - policy.cap.span)
+    if policy.purpose == "campaign" and policy.channel != "webhook":
+        clauses.append(f"ELSE ({_PREFERRED.format(own=own)})")
     return "CASE\n" + "\n".join(clauses) + "\nEND", params
 
 
-def _said(policy: Policy, status: str) -> str:
-    if policy.channel == "sms" and status == "withdrawn":
+def _consent(policy: Policy) -> list[str]:
+    """What stands against it by what the contact said; what was said of the topic goes before what was said of
+    the channel, unless that was a later no."""
+    topics = "= ''" if not policy.topic else "IN ('', :audience_topic)"
+    yes = f"EXISTS ({_SAID} AND consents.topic {topics} AND {_HOLDS})"
+    # Who was asked and has not confirmed yet is sent nothing but the question, and a yes that ran out is none.
+    asked = f"EXISTS ({_SAID} AND consents.topic {topics} AND consents.status IN ('pending', 'granted'))"
+    clauses = [f"WHEN {_no(policy)} THEN 'opted_out'"]
+    if policy.topic:
+        of_it = f"EXISTS ({_SAID} AND consents.topic = :audience_topic AND consents.status = 'pending')"
+        clauses.append(f"WHEN {of_it} THEN 'no_consent'")
+    clauses.append(f"WHEN {'' if policy.require_opt_in else f'{asked} AND '}NOT {yes} THEN 'no_consent'")
+    return clauses
+
+
+_HOLDS = "consents.status = 'granted' AND (consents.expires_at IS NULL OR consents.expires_at > :audience_now)"
+
+_SAID = """
+SELECT 1
+FROM consents
+WHERE consents.contact_id = contacts.id
+  AND consents.channel = :audience_channel
+"""
+
+
+def _no(policy: Policy) -> str:
+    whose = "consents.contact_id = contacts.id"
+    if policy.channel == "sms":
         # Several contacts may share a number: when one of them said no, the number said no.
-        return f"""EXISTS (
-              SELECT 1
-              FROM contacts AS sharing
-              JOIN consents ON consents.contact_id = sharing.id
-              WHERE sharing.phone = contacts.phone
-                AND consents.channel = :audience_channel
-                AND consents.topic = ''
-                AND consents.status = '{status}'
-            )"""
+        whose = "consents.contact_id IN (SELECT id FROM contacts AS sharing WHERE sharing.phone = contacts.phone)"
+    about = "consents.topic = ''"
+    if policy.topic:
+        about = f"""(
+                  consents.topic = :audience_topic
+                  OR (consents.topic = '' AND NOT EXISTS (
+                    SELECT 1
+                    FROM consents AS since
+                    WHERE since.contact_id = consents.contact_id
+                      AND since.channel = consents.channel
+                      AND since.topic = :audience_topic
+                      AND {_HOLDS.replace("consents.", "since.")}
+                      AND since.changed_at > consents.changed_at
+                  ))
+                )"""
     return f"""EXISTS (
               SELECT 1
               FROM consents
-              WHERE consents.contact_id = contacts.id
+              WHERE {whose}
                 AND consents.channel = :audience_channel
-                AND consents.topic = ''
-                AND consents.status = '{status}'
+                AND {about}
+                AND consents.status = 'withdrawn'
             )"""
+
+
+_PREFERRED = f"""
+              SELECT CASE
+                WHEN preferences.paused_until_at > :audience_now THEN 'paused'
+                WHEN preferences.most <= (
+                  SELECT count(*)
+                  FROM sends AS earlier
+                  WHERE earlier.contact_id = contacts.id
+                    AND earlier.channel <> 'webhook'
+                    AND earlier.purpose = 'campaign'
+                    AND earlier.id <> {{own}}
+                    AND (
+                      earlier.state = 'claimed'
+                      OR (
+                        earlier.state IN ({_REACHED})
+                        AND earlier.left_at > :audience_now - preferences.most_span
+                      )
+                    )
+                ) THEN 'capped'
+              END
+              FROM preferences
+              WHERE preferences.contact_id = contacts.id
+            """
+
+
+def standing(store: Store, contact_id: int, policy: Policy, now: datetime) -> bool:
+    """Whether what the contact said lets it be written to, whatever else stands against it."""
+    clauses = "\n".join(_consent(policy))
+    params = {"audience_channel": policy.channel, "audience_topic": policy.topic, "audience_now": to_ms(now)}
+    return (
+        store.value(
+            f"SELECT CASE {clauses} END FROM contacts WHERE contacts.id = :contact_id",
+            {**params, "contact_id": contact_id},
+        )
+        is None
+    )
 
 
 def counts(store: Store, where: Where, policy: Policy, now: datetime) -> dict[str, int]:

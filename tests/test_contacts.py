@@ -379,12 +379,14 @@ def test_opting_out_and_in_by_command(workspace, macli: Run) -> None:
     assert {(row["channel"], row["status"]) for row in shown["consents"]} == {
         ("email", "withdrawn"),
         ("sms", "withdrawn"),
+        ("push", "withdrawn"),
     }
     macli("contact", "opt-in", "ann@example.com", "--channel", "sms", "--source", "by phone")
     shown = json.loads(macli("contact", "show", "ann@example.com", "--json").out)
     assert {(row["channel"], row["status"], row["source"]) for row in shown["consents"]} == {
         ("email", "withdrawn", "cli"),
         ("sms", "granted", "by phone"),
+        ("push", "withdrawn", "cli"),
     }
 
 

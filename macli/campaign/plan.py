@@ -83,7 +83,12 @@ def counts_of(
 
     rule = condition_rule(campaign.entry) or audience_rule(campaign.entry) or "everyone"
     policy = audience.policy(
-        setting, channel=step.kind, purpose=step.purpose, caps=campaign.caps, quiet_hours=campaign.quiet_hours
+        setting,
+        channel=step.kind,
+        purpose=step.purpose,
+        topic=campaign.topic,
+        caps=campaign.caps,
+        quiet_hours=campaign.quiet_hours,
     )
     where = where_of(store, rule, now, zone)
     return audience.counts(store, where, policy, now), audience.quiet_now(store, where, policy, now, zone)

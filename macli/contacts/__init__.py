@@ -4,8 +4,10 @@ Each change is one set-based function over a query of contact ids, ``…_where``
 contact is the same function over ``ONE`` id.
 """
 
+from macli.contacts.asking import ask, confirm
 from macli.contacts.chosen import ONE, how_many, ids_of
 from macli.contacts.consenting import grant_where, withdraw_where
+from macli.contacts.preferring import prefer
 from macli.contacts.removal import purge_where, remove_where, restore_where
 from macli.contacts.setting import set_attribute_where
 from macli.contacts.single import Added, add, edit
@@ -15,10 +17,13 @@ __all__ = [
     "ONE",
     "Added",
     "add",
+    "ask",
+    "confirm",
     "edit",
     "grant_where",
     "how_many",
     "ids_of",
+    "prefer",
     "purge_where",
     "remove_where",
     "restore_where",

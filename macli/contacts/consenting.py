@@ -1,13 +1,17 @@
-"""Yes and no on a channel."""
+"""Yes and no on a channel: written to the consent log with its evidence, and told where it really changes."""
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from macli import events
+from macli.address import fold_json
 from macli.clock import to_ms
-from macli.contacts.chosen import changed, choose
-from macli.store import Store, consents
+from macli.store import Store, consents, settings
+from macli.store.consents import Basis
+
+_NAMES = {"granted": "consent.granted", "withdrawn": "consent.withdrawn", "pending": "consent.requested"}
 
 
 def withdraw_where(
@@ -21,8 +25,24 @@ def withdraw_where(
     topic: str = "",
     evidence: Mapping[str, Any] | None = None,
 ) -> int:
-    """The contacts ``ids`` selects said no on the channel; how many had not said so before."""
-    return _say(store, now, ids, params, "withdrawn", channel, topic, source, evidence)
+    """The contacts ``ids`` selects said no on the channel; how many had not said so before.
+
+    A no to the whole channel is also a no to the topics the contact said yes to before.
+    """
+    consents.check_channel(channel)
+    said = _said(now, channel, topic, source, evidence)
+    with store.write():
+        after = consents.last(store)
+        consents.say_no(store, _NO.format(ids=ids), {**params, **said})
+        return tell(store, now, after)
+
+
+_NO = """
+SELECT contacts.id AS contact_id, :door_channel AS channel, :door_topic AS topic, :door_source AS source,
+  :door_evidence AS evidence, :door_now AS at
+FROM contacts
+WHERE contacts.id IN ({ids})
+"""
 
 
 def grant_where(
@@ -35,23 +55,130 @@ def grant_where(
     *,
     topic: str = "",
     evidence: Mapping[str, Any] | None = None,
+    basis: Basis = "consent",
+    confirmed: bool = False,
+    lasts: timedelta | None = None,
 ) -> int:
     """The contacts ``ids`` selects said yes on the channel; how many had not said so before.
 
+    ``lasts`` is how long the yes holds, as the setting consent.lasts says where None. A yes said again is
+    not told; it can confirm the one before, make it hold longer and give it a better basis, never less.
     An address suppressed only because its owner had said no is free again, unless the yes is to a topic only.
     """
+    consents.check_channel(channel)
     with store.write():
-        chosen = _say(store, now, ids, params, "granted", channel, topic, source, evidence)
+        lasts = lasts or settings.get(store, "consent.lasts")
+        said = {
+            **_said(now, channel, topic, source, evidence),
+            "door_basis": consents.check_basis(basis),
+            "door_confirmed": to_ms(now) if confirmed else None,
+            "door_expires": None if lasts is None else to_ms(now + lasts),
+        }
+        after = consents.last(store)
+        store.execute(_RENEW.format(ids=ids), {**params, **said})
+        renewed = consents.last(store)
+        store.execute(_GRANT.format(ids=ids), {**params, **said})
+        consents.take_over(store, after)
         if not topic:
             store.execute(_FREE.format(column=_column(channel), ids=ids), {**params, "door_channel": channel})
-    return chosen
+        return tell(store, now, renewed)
 
+
+_YES = """
+INSERT INTO consent_log (
+  contact_id, channel, topic, status, basis, source, evidence, said_at, confirmed_at, expires_at
+)
+SELECT contacts.id, :door_channel, :door_topic, 'granted', :door_basis, :door_source, :door_evidence, :door_now,
+"""
+
+_RENEW = f"""{_YES}
+  coalesce(held.confirmed_at, :door_confirmed),
+  CASE WHEN held.expires_at > :door_expires THEN held.expires_at
+    WHEN held.expires_at IS NOT NULL THEN :door_expires
+  END
+FROM consents AS held
+JOIN contacts ON contacts.id = held.contact_id
+WHERE held.contact_id IN ({{ids}})
+  AND held.channel = :door_channel
+  AND held.topic = :door_topic
+  AND held.status = 'granted'
+  AND (held.expires_at IS NULL OR held.expires_at > :door_now)
+  AND (held.basis = :door_basis OR :door_basis = 'consent')
+  AND (
+    held.basis <> :door_basis
+    OR (held.confirmed_at IS NULL AND :door_confirmed IS NOT NULL)
+    OR (held.expires_at IS NOT NULL AND (:door_expires IS NULL OR :door_expires > held.expires_at))
+  )
+"""
+
+# A yes that has expired is said anew; that it was confirmed once stays true.
+_GRANT = f"""{_YES}
+  coalesce(CASE held.status WHEN 'granted' THEN held.confirmed_at END, :door_confirmed), :door_expires
+FROM contacts
+LEFT JOIN consents AS held ON held.contact_id = contacts.id
+  AND held.channel = :door_channel
+  AND held.topic = :door_topic
+WHERE contacts.id IN ({{ids}})
+  AND (held.status IS DISTINCT FROM 'granted' OR held.expires_at <= :door_now)
+"""
 
 _FREE = """
 DELETE FROM suppressions
 WHERE channel = :door_channel
   AND reason = 'opted_out'
   AND address IN (SELECT {column} FROM contacts WHERE id IN ({ids}))
+"""
+
+
+def tell(store: Store, now: datetime, after: int) -> int:
+    """Tell the tick and the log of events what the consent log says behind ``after``; of how many contacts."""
+    last = consents.last(store)
+    behind = {"after": after, "last": last}
+    store.execute(_TOUCH, {**behind, "now": to_ms(now)})
+    for row in store.rows(_KINDS, behind):
+        about = {"channel": row["channel"], "topic": row["topic"]}
+        events.record_select(
+            store,
+            now,
+            name=_NAMES[row["status"]],
+            source=row["source"],
+            select=_HAPPENED,
+            params={**behind, **dict(row), "now": to_ms(now), "properties": json.dumps(about, ensure_ascii=False)},
+            folded=fold_json(about),
+        )
+    return int(store.value(_HOW_MANY, behind))
+
+
+_TOUCH = """
+UPDATE contacts
+SET updated_at = :now
+WHERE id IN (SELECT contact_id FROM consent_log WHERE id > :after AND id <= :last)
+"""
+
+_KINDS = """
+SELECT DISTINCT channel, topic, status, source
+FROM consent_log
+WHERE id > :after
+  AND id <= :last
+"""
+
+_HAPPENED = """
+SELECT contact_id, :now AS at, NULL AS source_id, :properties AS properties, NULL AS send_id,
+  NULL AS campaign_id
+FROM consent_log
+WHERE id > :after
+  AND id <= :last
+  AND channel = :channel
+  AND topic = :topic
+  AND status = :status
+  AND source = :source
+"""
+
+_HOW_MANY = """
+SELECT count(DISTINCT contact_id)
+FROM consent_log
+WHERE id > :after
+  AND id <= :last
 """
 
 
@@ -78,55 +205,16 @@ ON CONFLICT (channel, address) DO NOTHING
 
 
 def _column(channel: str) -> str:
-    return "email" if channel == "email" else "phone"
+    return "phone" if channel == "sms" else "email"
 
 
-def _say(
-    store: Store,
-    now: datetime,
-    ids: str,
-    params: Mapping[str, Any],
-    status: str,
-    channel: str,
-    topic: str,
-    source: str,
-    evidence: Mapping[str, Any] | None,
-) -> int:
-    consents.check_channel(channel)
-    said = {"channel": channel, "topic": topic, "status": status}
-    with store.write():
-        chosen = choose(
-            store,
-            _UNSAID.format(ids=ids),
-            {**params, **{f"door_{name}": value for name, value in said.items()}},
-        )
-        if chosen:
-            proof = json.dumps(dict(evidence or {}), ensure_ascii=False)
-            store.execute(_SAY, {**said, "source": source, "evidence": proof, "now": to_ms(now)})
-            changed(store, now, f"consent.{status}", {"channel": channel, "topic": topic}, source)
-    return chosen
-
-
-_UNSAID = """
-SELECT id, NULL
-FROM contacts
-WHERE id IN ({ids})
-  AND NOT EXISTS (
-    SELECT 1
-    FROM consents
-    WHERE consents.contact_id = contacts.id
-      AND consents.channel = :door_channel
-      AND consents.topic = :door_topic
-      AND consents.status = :door_status
-  )
-"""
-
-_SAY = """
-INSERT INTO consents (contact_id, channel, topic, status, source, evidence, changed_at)
-SELECT contact_id, :channel, :topic, :status, :source, :evidence, :now
-FROM chosen
-WHERE true
-ON CONFLICT (contact_id, channel, topic) DO UPDATE
-SET status = excluded.status, source = excluded.source, evidence = excluded.evidence,
-  changed_at = excluded.changed_at
-"""
+def _said(
+    now: datetime, channel: str, topic: str, source: str, evidence: Mapping[str, Any] | None
+) -> dict[str, str | int]:
+    return {
+        "door_channel": channel,
+        "door_topic": consents.topic_key(topic),
+        "door_source": source,
+        "door_evidence": json.dumps(dict(evidence or {}), ensure_ascii=False),
+        "door_now": to_ms(now),
+    }

@@ -3,7 +3,7 @@
 import json
 
 from macli.effects.base import NEW, Caused, Effect, touch
-from macli.store import Store
+from macli.store import Store, consents
 
 
 def withdraw(channel: str, event: str) -> Effect:
@@ -11,20 +11,9 @@ def withdraw(channel: str, event: str) -> Effect:
 
     def effect(store: Store, now_ms: int, first: int, last: int) -> list[Caused]:
         params = {"channel": channel, "event": event, "first": first, "last": last}
-        store.execute(
-            f"""
-            INSERT INTO consents (contact_id, channel, topic, status, source, evidence, changed_at)
-            SELECT contact_id, :channel, '', 'withdrawn', source, properties, at
-            FROM events
-            WHERE {NEW}
-              AND contact_id IS NOT NULL
-            ON CONFLICT (contact_id, channel, topic) DO UPDATE
-              SET status = 'withdrawn', source = excluded.source, evidence = excluded.evidence,
-                  changed_at = excluded.changed_at
-              WHERE consents.status <> 'withdrawn'
-            """,
-            params,
-        )
+        after = consents.last(store)
+        consents.say_no(store, _SAID, params)
+        said = {**params, "after": after, "until": consents.last(store)}
         touch(store, now_ms, event, first, last)
         # Of a contact deleted since, only the address is known: the no is kept by it.
         store.execute(
@@ -40,45 +29,55 @@ def withdraw(channel: str, event: str) -> Effect:
             """,
             params,
         )
-        # The cause's own id makes the consequence happen once, however often it is looked at.
+        # The cause's own id makes the consequence happen once, and the log says for whom anything changed.
         return [
             Caused(
                 name="consent.withdrawn",
                 source="macli:effect",
-                select=f"""
-                SELECT contact_id, at, 'withdrawn:' || id AS source_id, :properties AS properties, send_id,
-                       campaign_id
-                FROM events
-                WHERE {NEW}
-                  AND contact_id IS NOT NULL
-                """,
-                params={**params, "properties": json.dumps({"channel": channel, "topic": ""})},
+                select=_WITHDRAWN,
+                params={**said, "properties": json.dumps({"channel": channel, "topic": ""})},
             )
         ]
 
     return effect
 
 
+# What one contact said several times in a batch is said once.
+_ONCE = f"""
+  SELECT min(events.id)
+  FROM events
+  WHERE {NEW}
+    AND events.contact_id IS NOT NULL
+  GROUP BY events.contact_id
+"""
+
+_SAID = f"""
+SELECT events.contact_id, :channel AS channel, '' AS topic, events.source, events.properties AS evidence, events.at
+FROM events
+WHERE events.id IN ({_ONCE})
+"""
+
+_WITHDRAWN = f"""
+SELECT events.contact_id, events.at, 'withdrawn:' || events.id AS source_id, :properties AS properties,
+  events.send_id, events.campaign_id
+FROM events
+JOIN consent_log ON consent_log.contact_id = events.contact_id
+WHERE events.id IN ({_ONCE})
+  AND consent_log.id > :after
+  AND consent_log.id <= :until
+"""
+
+
 def cancel_sends(store: Store, now_ms: int, first: int, last: int) -> list[Caused]:
     """Who said no gets nothing that was only planned; what a worker holds is looked at again at the wire."""
-    store.execute(
-        f"""
-        UPDATE sends
-        SET state = 'skipped', reason = 'opted_out', settled_at = :now, address = NULL
-        WHERE state = 'planned'
-          AND purpose = 'campaign'
-          AND contact_id IN (SELECT events.contact_id FROM events WHERE {NEW})
-          AND EXISTS (
-            SELECT 1
-            FROM events
-            WHERE {NEW}
-              AND events.contact_id = sends.contact_id
-              AND events.properties ->> 'channel' = sends.channel
-              AND coalesce(events.properties ->> 'topic', '') = ''
-          )
-        """,
-        {"now": now_ms, "event": "consent.withdrawn", "first": first, "last": last},
-    )
+    params = {"now": now_ms, "event": "consent.withdrawn", "first": first, "last": last}
+    store.execute(_CANCEL.format(topic="= ''", about=""), params)
+    if any(row["topic"] for row in store.rows(_TOPICS, params)):
+        about = [
+            {"campaign": row["campaign_id"], "version": row["number"], "topic": consents.topic_key(row["topic"])}
+            for row in store.rows(_ABOUT)
+        ]
+        store.execute(_CANCEL.format(topic="<> ''", about=_OF_TOPIC), {**params, "about": json.dumps(about)})
     # The contacts' ways through their campaigns go on: tags and the like still work for who said no.
     store.execute(
         f"""
@@ -88,6 +87,45 @@ def cancel_sends(store: Store, now_ms: int, first: int, last: int) -> list[Cause
           AND due_at IS NULL
           AND contact_id IN (SELECT events.contact_id FROM events WHERE {NEW})
         """,
-        {"now": now_ms, "event": "consent.withdrawn", "first": first, "last": last},
+        params,
     )
     return []
+
+
+_TOPICS = f"SELECT DISTINCT events.properties ->> 'topic' AS topic FROM events WHERE {NEW}"
+
+_ABOUT = """
+SELECT campaign_id, number, definition ->> 'topic' AS topic
+FROM campaign_versions
+WHERE definition ->> 'topic' IS NOT NULL
+  AND campaign_id IN (SELECT id FROM campaigns WHERE state NOT IN ('finished', 'cancelled'))
+"""
+
+_CANCEL = f"""
+UPDATE sends
+SET state = 'skipped', reason = 'opted_out', settled_at = :now, address = NULL
+WHERE state = 'planned'
+  AND purpose = 'campaign'
+  AND contact_id IN (SELECT events.contact_id FROM events WHERE {NEW})
+  AND EXISTS (
+    SELECT 1
+    FROM events
+    WHERE {NEW}
+      AND events.contact_id = sends.contact_id
+      AND events.properties ->> 'channel' = sends.channel
+      AND coalesce(events.properties ->> 'topic', '') {{topic}}
+      {{about}}
+  )
+"""
+
+# What a send is about its campaign says, in the version it was planned in or in the current one.
+_OF_TOPIC = """
+      AND EXISTS (
+        SELECT 1
+        FROM json_each(:about) AS about
+        JOIN campaigns ON campaigns.id = about.value ->> 'campaign'
+        WHERE campaigns.id = sends.campaign_id
+          AND about.value ->> 'version' IN (sends.version, campaigns.current_version)
+          AND about.value ->> 'topic' = events.properties ->> 'topic'
+      )
+"""

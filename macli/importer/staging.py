@@ -16,7 +16,7 @@ from macli.contacts.consenting import keep_noes
 from macli.importer.conversion import Consent, Converted, own_names
 from macli.importer.plan import Plan
 from macli.importer.telling import tell_added, tell_attributes, tell_consents, tell_tags
-from macli.store import Store, tags
+from macli.store import Store, settings, tags
 
 _TABLES = """
 DROP TABLE IF EXISTS incoming;
@@ -134,7 +134,13 @@ class Staging:
         if tagged:
             tell_tags(store, now, known, fire=options.fire_events)
         if consenting:
-            said = {**known, "source": self._consent_source, "evidence": self._evidence}
+            lasts = settings.get(store, "consent.lasts")
+            said = {
+                **known,
+                "source": self._consent_source,
+                "evidence": self._evidence,
+                "expires": None if lasts is None else to_ms(now + lasts),
+            }
             tell_consents(store, now, said, fire=options.fire_events)
         if tagged or consenting:
             store.execute(_TOUCH, known)

@@ -8,7 +8,7 @@ from typing import Any
 from macli import events
 from macli.address import fold_json
 from macli.importer.plan import Plan
-from macli.store import Store
+from macli.store import Store, consents
 
 SOURCE = "import"
 
@@ -134,8 +134,8 @@ def tell_consents(store: Store, now: datetime, said: Mapping[str, Any], *, fire:
     """
     wave = {name: said[name] for name in ("wave", "now")}
     for mark, event, write, newly in (
-        (_MARK_WITHDRAWN, "consent.withdrawn", _WITHDRAW, _NEWLY_WITHDRAWN),
-        (_MARK_UNSAID, "consent.granted", _SAY, _NEWLY_SAID),
+        (_MARK_WITHDRAWN, "consent.withdrawn", _withdraw, _NEWLY_WITHDRAWN),
+        (_MARK_UNSAID, "consent.granted", _say, _NEWLY_SAID),
     ):
         store.execute(mark, wave)
         if fire:
@@ -143,7 +143,7 @@ def tell_consents(store: Store, now: datetime, said: Mapping[str, Any], *, fire:
                 about = {"channel": row["channel"], "topic": row["topic"]}
                 asked = {**wave, **about, "status": event.partition(".")[2]}
                 _record(store, now, event, _CONSENTED.format(newly=newly), asked, about)
-        store.execute(write, said)
+        write(store, said)
 
 
 _NEWLY_WITHDRAWN = """
@@ -202,20 +202,27 @@ WHERE n IN (
 )
 """
 
-_WITHDRAW = f"""
-INSERT INTO consents (contact_id, channel, topic, status, source, evidence, changed_at)
-SELECT incoming.contact_id, incoming_consents.channel, incoming_consents.topic, 'withdrawn', :source,
-  :evidence, :now
+def _withdraw(store: Store, said: Mapping[str, Any]) -> None:
+    consents.say_no(store, _WITHDRAWN, said)
+
+
+_WITHDRAWN = f"""
+SELECT incoming.contact_id, incoming_consents.channel, incoming_consents.topic, :source AS source,
+  :evidence AS evidence, :now AS at
 {_NEWLY_WITHDRAWN}
-ON CONFLICT (contact_id, channel, topic) DO UPDATE
-SET status = excluded.status, source = excluded.source, evidence = excluded.evidence,
-  changed_at = excluded.changed_at
 """
 
+
+def _say(store: Store, said: Mapping[str, Any]) -> None:
+    after = consents.last(store)
+    store.execute(_SAY, said)
+    consents.take_over(store, after)
+
+
 _SAY = f"""
-INSERT INTO consents (contact_id, channel, topic, status, source, evidence, changed_at)
+INSERT INTO consent_log (contact_id, channel, topic, status, basis, source, evidence, said_at, expires_at)
 SELECT incoming.contact_id, incoming_consents.channel, incoming_consents.topic, incoming_consents.status,
-  :source, :evidence, :now
+  'consent', :source, :evidence, :now, CASE incoming_consents.status WHEN 'granted' THEN :expires END
 {_NEWLY_SAID}
 """
 

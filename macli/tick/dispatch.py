@@ -240,6 +240,7 @@ class _Run:
             self.engine.setting,
             channel=source.channel,
             purpose=source.purpose,
+            topic=composer.campaign.topic,
             caps=composer.campaign.caps,
             quiet_hours=composer.campaign.quiet_hours,
         )

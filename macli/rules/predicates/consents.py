@@ -1,5 +1,6 @@
 """What a contact consented to, and whether there is a way to write to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 from typing import Literal as OneOf
@@ -13,14 +14,18 @@ from macli.rules.values import Literal
 ADDRESSES = {"email": "email", "sms": "phone"}
 """By channel, the column that holds the contact's address on it."""
 
+SAID_ON = (*ADDRESSES, "push")
+"""The channels contacts say yes or no to."""
+
 TITLE = "Consent and reachability"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opted(Leaf):
     """What the contact said: yes (`opted in to`) or no (`opted out of`) to a channel, or to a topic on
-    it. Who never said anything is neither. A no to the whole channel is a no to each of its topics;
-    a yes to the whole channel is a yes to the topics the contact said nothing about.
+    it. Who never said anything is neither. A no to the whole channel is a no to each of its topics, but for
+    those the contact said yes to since; a yes to the whole channel is a yes to the topics the contact said
+    nothing about. A yes that has expired is none.
 
     - `opted in to email`
     - `opted out of sms`
@@ -39,9 +44,8 @@ class Opted(Leaf):
         return f"opted {'in to' if self.way == 'in' else 'out of'} {self.channel}{topic}"
 
     def condition(self, build: Build, reach: float) -> Condition:
-        channel = build.bind(channel_of(self.channel, build))
-        topic = None if self.topic is None else build.bind(self.topic.text.strip())
-        topics = "= ''" if topic is None else f"IN ('', {topic})"
+        channel = build.bind(channel_of(self.channel, build, SAID_ON))
+        topic = None if self.topic is None else build.bind(" ".join(self.topic.text.split()).casefold())
 
         def said(rest: str) -> str:
             return (
@@ -49,16 +53,24 @@ class Opted(Leaf):
                 f" AND consents.channel = {channel} AND {rest})"
             )
 
-        if self.way == "out":
-            return Condition(sql=said(f"consents.topic {topics} AND consents.status = 'withdrawn'"))
-        yes = said(f"consents.topic {topics} AND consents.status = 'granted'")
+        if self.way == "in":
+            build.timely = True
+        holds = f"status = 'granted' AND coalesce({{0}}.expires_at > {build.bind(build.now_ms)}, true)"
+        yes = "consents." + holds.format("consents")
         if topic is None:
-            return Condition(sql=yes)
-        no = said(
-            f"(consents.topic = '' AND consents.status = 'withdrawn'"
-            f" OR consents.topic = {topic} AND consents.status <> 'granted')"
+            of_all = "consents.topic = '' AND "
+            return Condition(sql=said(of_all + (yes if self.way == "in" else "consents.status = 'withdrawn'")))
+        since = (
+            "EXISTS (SELECT 1 FROM consents AS since WHERE since.contact_id = consents.contact_id"
+            f" AND since.channel = consents.channel AND since.topic = {topic} AND since.{holds.format('since')}"
+            " AND since.changed_at > consents.changed_at)"
         )
-        return Condition(sql=f"({yes} AND NOT {no})")
+        no = f"(consents.topic = {topic} OR consents.topic = '' AND NOT {since}) AND consents.status = 'withdrawn'"
+        if self.way == "out":
+            return Condition(sql=said(no))
+        asked = said(f"consents.topic = {topic} AND consents.status = 'pending'")
+        agreed = said(f"consents.topic IN ('', {topic}) AND {yes}")
+        return Condition(sql=f"({agreed} AND NOT {said(no)} AND NOT {asked})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +127,14 @@ class Has(Leaf):
         return Condition(sql=f"(contacts.{what} IS NOT NULL AND contacts.{what} <> '')")
 
 
-def channel_of(word: Literal, build: Build) -> str:
+def channel_of(word: Literal, build: Build, known: Iterable[str] = ADDRESSES) -> str:
     """The channel of that name. Raises RuleError."""
     channel = word.text.casefold()
-    if channel not in ADDRESSES:
+    if channel not in known:
         raise build.error(
-            f"no channel named {word.text!r}{did_you_mean(channel, ADDRESSES)}",
+            f"no channel named {word.text!r}{did_you_mean(channel, known)}",
             word.at,
-            hint=f"one of {', '.join(ADDRESSES)}",
+            hint=f"one of {', '.join(known)}",
         )
     return channel
 
