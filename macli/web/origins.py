@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 def trusted(site: Site, request: "Request") -> str | None:
     """The request's Origin where it is one of ours; None where it is not, or there is none."""
     origin = request.headers.get("origin", "")
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return None
     if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
         return None
     own = {_origin_of(site.setting(key)) for key in ("public_url", "tracking.domain") if site.setting(key)}
