@@ -19,6 +19,7 @@ class Brief:
     category: str | None = None
     channel: str | None = None
     purpose: str | None = None
+    topic: str | None = None
     segments: Sequence[str] = ()
     rule: str | None = None
     whenever: str | None = None
@@ -29,6 +30,8 @@ class Brief:
     at: str | None = None
     exit: str | None = None
     goal: str | None = None
+    conversion: str | None = None
+    conversion_value: str | None = None
     reentry: str | None = None
     on_edit: str | None = None
     from_email: str | None = None
@@ -47,7 +50,7 @@ def blank(name: str) -> dict[str, Any]:
 def written(definition: Mapping[str, Any], brief: Brief, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     """The definition with what the brief says. Raises UsageError where the two do not go together."""
     plain = dict(definition)
-    for key in ("name", "description", "category", "channel", "purpose", "exit", "goal", "reentry", "on_edit"):
+    for key in ("name", "description", "category", "channel", "purpose", "topic", "exit", "goal", "reentry", "on_edit"):
         _put(plain, key, getattr(brief, key))
     if brief.sms is not None and brief.channel is None:
         plain.setdefault("channel", "sms")
@@ -55,11 +58,12 @@ def written(definition: Mapping[str, Any], brief: Brief, *, now: datetime, zone:
     for key, value in (("email", brief.from_email), ("name", brief.from_name), ("reply_to", brief.reply_to)):
         _put(sender, key, value)
     _put(plain, "sender", sender or ("" if "sender" in plain else None))
+    _put(plain, "conversion", _conversion(plain.get("conversion"), brief))
     plain["entry"] = _entry(dict(plain.get("entry") or {}), brief, now=now, zone=zone)
     template = brief.template if brief.template is not None else brief.sms and template_for(plain["name"])
     if template or brief.attach:
         plain["steps"] = _steps(plain["steps"], template or None, [file.name for file in brief.attach])
-    order = ("name", "description", "category", "channel", "purpose", "sender", "entry")
+    order = ("name", "description", "category", "channel", "purpose", "topic", "sender", "entry")
     return {key: plain[key] for key in [*order, *plain] if key in plain}
 
 
@@ -73,6 +77,19 @@ def _put(plain: dict[str, Any], key: str, value: Any) -> None:
         plain.pop(key, None)
     elif value is not None:
         plain[key] = value
+
+
+def _conversion(before: Any, brief: Brief) -> Any:
+    """The conversion with another event or value; an empty event takes it away."""
+    said = {"event": brief.conversion, "value": brief.conversion_value}
+    if brief.conversion == "" or said == {"event": None, "value": None}:
+        return brief.conversion
+    if brief.conversion is not None:
+        before = None
+    conversion = dict(before) if isinstance(before, Mapping) else {} if before is None else {"event": before}
+    for key, value in said.items():
+        _put(conversion, key, value)
+    return conversion["event"] if conversion.keys() == {"event"} else conversion
 
 
 def _entry(entry: dict[str, Any], brief: Brief, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _HINTS = {
     "segment": "macli segment list shows them; macli segment create makes one",
     "channel": "macli channel list shows them",
     "category": "macli category list shows them; macli category create makes one",
+    "topic": "macli topic list shows them; macli topic create makes one",
     "attribute": "macli attribute list shows them; macli attribute create makes one",
     "event": "macli event list --name EVENT; an event of your own is called for example order.paid",
     "attachment": "put the file beside the campaign file, or name it with --attach",
@@ -37,6 +38,7 @@ class Known:
     """The kinds of the channels."""
     segments: Mapping[str, str]
     categories: Mapping[str, str]
+    topics: Mapping[str, str]
     attributes: Mapping[str, AttributeType]
     """The types of the attributes."""
     files: frozenset[str]
@@ -54,7 +56,7 @@ def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
     from macli.selection import event_where_of, where_of
 
     sent = {row["name"]: row["kind"] for row in templates.list_all(store)}  # pages and forms are served, not sent
-    tables = ("channels", "segments", "categories", "attributes")
+    tables = ("channels", "segments", "categories", "topics", "attributes")
     written = {table: tuple(row["name"] for row in store.rows(f"SELECT name FROM {table}")) for table in tables}
     written["templates"] = tuple(sent)
     return Known(
@@ -62,6 +64,7 @@ def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
         channels=names("channels", "kind"),
         segments=names("segments", "kind"),
         categories=names("categories", "name"),
+        topics=names("topics", "name"),
         attributes=attributes.types(store),
         files=frozenset(row["name"] for row in store.rows("SELECT name FROM assets")),
         check_rule=lambda text: where_of(store, text, now, zone),
@@ -175,6 +178,7 @@ _LOOKUPS: Mapping[str, Callable[[Known, Mention], Iterable[Problem]]] = {
     "SegmentName": _named("segment", "segments"),
     "ChannelName": _named("channel", "channels"),
     "CategoryName": _named("category", "categories"),
+    "TopicName": _named("topic", "topics"),
     "AttributeName": _attribute,
     "EventName": _event,
     "Rule": _rule,

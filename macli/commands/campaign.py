@@ -45,6 +45,15 @@ Category = Annotated[
     typer.Option("--category", metavar="NAME", autocompletion=options.names_of("categories"), help="Its category."),
 ]
 Description = Annotated[Text, typer.Option("--description", metavar="TEXT", help="What it is for.")]
+Topic = Annotated[
+    Text,
+    typer.Option(
+        "--topic",
+        metavar="NAME",
+        help="What it is about; whoever said no to that gets nothing.",
+        autocompletion=options.names_of("topics"),
+    ),
+]
 Rule = Annotated[Text, typer.Option("--rule", metavar="RULE", help="Only contacts the rule selects.")]
 When = Annotated[
     Text, typer.Option("--when", metavar="RULE", help="Automatic: each contact once the rule is first true.")
@@ -66,6 +75,12 @@ Existing = Annotated[
 ]
 Exit = Annotated[Text, typer.Option("--exit", metavar="RULE", help="Whom this selects leaves at any step.")]
 Goal = Annotated[Text, typer.Option("--goal", metavar="RULE", help="What counts as success.")]
+Conversion = Annotated[
+    Text, typer.Option("--conversion", metavar="EVENT", help="What the report counts as brought about.")
+]
+ConversionValue = Annotated[
+    Text, typer.Option("--conversion-value", metavar="PROPERTY", help="The event's property to sum up: total.")
+]
 Reentry = Annotated[Text, typer.Option("--reentry", metavar="WHEN", help="never, after_finish or always.")]
 Purpose = Annotated[Text, typer.Option("--purpose", metavar="WHAT", help="campaign or transactional.")]
 FromEmail = Annotated[Text, typer.Option("--from-email", metavar="ADDRESS", help="The sender's address.")]
@@ -106,6 +121,8 @@ def create(
     existing: Existing = None,
     exit_rule: Exit = None,
     goal: Goal = None,
+    conversion: Conversion = None,
+    conversion_value: ConversionValue = None,
     reentry: Reentry = None,
     purpose: Purpose = None,
     from_email: FromEmail = None,
@@ -113,6 +130,7 @@ def create(
     reply_to: ReplyTo = None,
     attach: Attach = None,
     description: Description = None,
+    topic: Topic = None,
     file: FromFile = None,
     json: options.Json = False,
 ) -> None:
@@ -134,7 +152,7 @@ def create(
             category=category, channel=channel, purpose=purpose, segments=segment or (), rule=rule,
             whenever=when, events=on or (), delay=delay, every=every, existing=existing, at=at, exit=exit_rule,
             goal=goal, reentry=reentry, from_email=from_email, from_name=from_name, reply_to=reply_to,
-            template=template, sms=sms, attach=attach or (), description=description,
+            template=template, sms=sms, attach=attach or (), description=description, topic=topic,
         )  # fmt: skip
         changing.create(macli.store, macli.now(), name, brief, zone=macli.zone)
         macli.out.say(f"made the campaign {name!r}, a draft", shape=options.shape(None, json))
@@ -162,6 +180,8 @@ def edit(
     existing: Existing = None,
     exit_rule: Exit = None,
     goal: Goal = None,
+    conversion: Conversion = None,
+    conversion_value: ConversionValue = None,
     reentry: Reentry = None,
     purpose: Purpose = None,
     from_email: FromEmail = None,
@@ -169,6 +189,7 @@ def edit(
     reply_to: ReplyTo = None,
     attach: Attach = None,
     description: Description = None,
+    topic: Topic = None,
     on_edit: OnEdit = None,
     json: options.Json = False,
 ) -> None:
@@ -184,7 +205,7 @@ def edit(
         name=rename, category=category, channel=channel, purpose=purpose, segments=segment or (), rule=rule,
         whenever=when, events=on or (), delay=delay, every=every, existing=existing, at=at, exit=exit_rule, goal=goal,
         reentry=reentry, from_email=from_email, from_name=from_name, reply_to=reply_to, template=template,
-        sms=sms, attach=attach or (), description=description,
+        sms=sms, attach=attach or (), description=description, topic=topic,
         on_edit=on_edit,
     )  # fmt: skip
     row = campaigns.get(macli.store, name)

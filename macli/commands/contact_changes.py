@@ -53,7 +53,7 @@ def tag(ctx: typer.Context, words: Words, where: options.Where = None) -> None:
     macli, ids, params, tags = _tagging(ctx, words, where)
     for one in tags:
         count = contacts.tag_where(macli.store, macli.now(), ids, params, one, "cli")
-        macli.out.say(f"tagged {count:,} {_people(count)} {one}")
+        macli.out.say(f"tagged {count:,} {people(count)} {one}")
 
 
 def untag(ctx: typer.Context, words: Words, where: options.Where = None) -> None:
@@ -68,13 +68,13 @@ def untag(ctx: typer.Context, words: Words, where: options.Where = None) -> None
     for one in tags:
         kept.known(macli.store, one)
         count = contacts.untag_where(macli.store, macli.now(), ids, params, one, "cli")
-        macli.out.say(f"took {one} off {count:,} {_people(count)}")
+        macli.out.say(f"took {one} off {count:,} {people(count)}")
 
 
 def opt_out(
     ctx: typer.Context,
     contact: OneOrNone = None,
-    channel: Annotated[str | None, typer.Option("--channel", help="email or sms; without it, both.")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="email, sms or push; without it, all.")] = None,
     topic: TopicOption = "",
     where: options.Where = None,
     yes: options.Yes = False,
@@ -87,18 +87,18 @@ def opt_out(
     from macli.store import consents
 
     macli = Macli.of(ctx)
-    with _chosen(macli, contact, where, "opt out", yes=yes) as (ids, params):
+    with chosen(macli, contact, where, "opt out", yes=yes) as (ids, params):
         for one in (channel,) if channel else consents.CHANNELS:
             count = contacts.withdraw_where(
-                macli.store, macli.now(), ids, params, one, "cli", topic=topic.strip().casefold()
+                macli.store, macli.now(), ids, params, one, "cli", topic=consents.check_topic(macli.store, topic)
             )
-            macli.out.say(f"{count:,} {_people(count)} opted out of {one}")
+            macli.out.say(f"{count:,} {people(count)} opted out of {one}")
 
 
 def opt_in(
     ctx: typer.Context,
     contact: Contact,
-    channel: Annotated[str, typer.Option("--channel", help="email or sms.")] = "email",
+    channel: Annotated[str, typer.Option("--channel", help="email, sms or push.")] = "email",
     topic: TopicOption = "",
     source: Annotated[str, typer.Option("--source", metavar="TEXT", help="How they agreed, for the record.")] = "cli",
 ) -> None:
@@ -109,7 +109,7 @@ def opt_in(
     from macli import contacts
 
     macli = Macli.of(ctx)
-    with _chosen(macli, contact, None, "opt in", yes=True) as (ids, params):
+    with chosen(macli, contact, None, "opt in", yes=True) as (ids, params):
         count = contacts.grant_where(
             macli.store, macli.now(), ids, params, channel, source, topic=topic.strip().casefold()
         )
@@ -124,9 +124,9 @@ def rm(ctx: typer.Context, contact: OneOrNone = None, where: options.Where = Non
     from macli import contacts
 
     macli = Macli.of(ctx)
-    with _chosen(macli, contact, where, "remove", yes=yes) as (ids, params):
+    with chosen(macli, contact, where, "remove", yes=yes) as (ids, params):
         count = contacts.remove_where(macli.store, macli.now(), ids, params, "cli")
-    macli.out.say(f"removed {count:,} {_people(count)}")
+    macli.out.say(f"removed {count:,} {people(count)}")
 
 
 def restore(ctx: typer.Context, contact: Contact) -> None:
@@ -137,7 +137,7 @@ def restore(ctx: typer.Context, contact: Contact) -> None:
     from macli import contacts
 
     macli = Macli.of(ctx)
-    with _chosen(macli, contact, None, "restore", yes=True) as (ids, params):
+    with chosen(macli, contact, None, "restore", yes=True) as (ids, params):
         count = contacts.restore_where(macli.store, macli.now(), ids, params, "cli")
     macli.out.say(f"{contact} is back" if count else f"{contact} was not removed")
 
@@ -156,9 +156,9 @@ def purge(
     from macli import contacts
 
     macli = Macli.of(ctx)
-    with _chosen(macli, contact, where, "delete for good", yes=yes, removed=removed, always=True) as (ids, params):
+    with chosen(macli, contact, where, "delete for good", yes=yes, removed=removed, always=True) as (ids, params):
         count = contacts.purge_where(macli.store, macli.now(), ids, params)
-    macli.out.say(f"deleted {count:,} {_people(count)} for good")
+    macli.out.say(f"deleted {count:,} {people(count)} for good")
 
 
 # What the commands share
@@ -212,7 +212,7 @@ def _ids(macli: Macli, contact: str | None, where: str | None, *, removed: bool 
 
 
 @contextmanager
-def _chosen(
+def chosen(
     macli: Macli,
     contact: str | None,
     where: str | None,
@@ -228,10 +228,10 @@ def _chosen(
     ids, params = _ids(macli, contact, where, removed=removed)
     if contact is None or always:
         count = how_many(macli.store, ids, params)
-        macli.out.confirm(f"{verb} {count:,} {_people(count)}?", yes=yes)
+        macli.out.confirm(f"{verb} {count:,} {people(count)}?", yes=yes)
     with macli.store.write():
         yield ids, params
 
 
-def _people(count: int) -> str:
+def people(count: int) -> str:
     return "contact" if count == 1 else "contacts"

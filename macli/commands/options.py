@@ -50,6 +50,7 @@ def shape(format: str | None, json: bool) -> str | None:
 
 
 NAMED = {
+    "mailboxes": "name",
     "segments": "name",
     "campaigns": "name",
     "templates": "name",
@@ -58,6 +59,7 @@ NAMED = {
     "categories": "name",
     "attributes": "name",
     "tags": "name",
+    "topics": "name",
     "contacts": "email",
 }
 

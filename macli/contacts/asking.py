@@ -138,9 +138,7 @@ def confirm(
         for row in asked:
             step = {"at": iso(row["said_at"]), "source": row["source"], **json.loads(row["evidence"])}
             both = {"asked": step, "confirmed": {"at": iso(to_ms(now)), **dict(evidence or {})}}
-            grant_where(
-                store, now, ONE, one, channel, source, topic=row["topic"], evidence=both, confirmed=True
-            )
+            grant_where(store, now, ONE, one, channel, source, topic=row["topic"], evidence=both, confirmed=True)
     return len(asked)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from macli import events
 from macli.address import fold_json
 from macli.clock import to_ms
+from macli.errors import UsageError
 from macli.store import Store, consents, settings
 from macli.store.consents import Basis
 
@@ -66,6 +67,8 @@ def grant_where(
     An address suppressed only because its owner had said no is free again, unless the yes is to a topic only.
     """
     consents.check_channel(channel)
+    if lasts is not None and lasts <= timedelta(0):
+        raise UsageError("a yes cannot end before it is said", hint="for example --expires 'in 2 years'")
     with store.write():
         lasts = lasts or settings.get(store, "consent.lasts")
         said = {

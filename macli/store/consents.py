@@ -4,8 +4,9 @@ The log has every yes and no as it was said and is never changed; ``consents`` i
 Whatever is said is written to the log first and taken over from there.
 """
 
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from macli.errors import UnknownName, UsageError
 from macli.store.connection import Row, Store
@@ -33,11 +34,11 @@ def check_channel(channel: str) -> str:
     return channel
 
 
-def check_basis(basis: str) -> str:
+def check_basis(basis: str) -> Basis:
     """The lawful basis of that name. Raises UnknownName."""
     if basis not in BASES:
         raise UnknownName("basis", basis, BASES, hint=f"one of {', '.join(BASES)}")
-    return basis
+    return cast(Basis, basis)
 
 
 def check_topic(store: Store, topic: str) -> str:
@@ -72,6 +73,11 @@ FROM consents
 WHERE contact_id = :contact_id
 ORDER BY channel, topic
 """
+
+
+def readable(row: Row) -> dict[str, Any]:
+    """A consent or an entry of the log with its evidence read."""
+    return {**dict(row), "evidence": json.loads(row["evidence"])}
 
 
 def last(store: Store) -> int:
@@ -172,18 +178,14 @@ LOG_COLUMNS = (
 
 def log(
     store: Store, *, contact_id: int | None = None, since: int | None = None, limit: int | None = None
-) -> Iterator[Row]:
+) -> Iterator[dict[str, Any]]:
     """The log, the latest first. Whoever was deleted since is known by a hash at most."""
     conditions = ["contact_id = :contact_id"] if contact_id is not None else []
     if since is not None:
         conditions.append("said_at >= :since")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    return store.stream(
-        _LOG.format(where=where),
-        {"limit": _ALL if limit is None else limit}
-        | ({"contact_id": contact_id} if contact_id is not None else {})
-        | ({"since": since} if since is not None else {}),
-    )
+    params = {"contact_id": contact_id, "since": since, "limit": _ALL if limit is None else limit}
+    return (readable(row) for row in store.stream(_LOG.format(where=where), params))
 
 
 _LOG = """
@@ -203,9 +205,9 @@ ORDER BY entry.id DESC
 """
 
 
-def read_evidence(texts: list[str] | None) -> dict[str, str]:
+def read_evidence(texts: list[str] | None, wording: str | None = None) -> dict[str, str]:
     """Evidence as options give it, ``name=value`` each. Raises UsageError."""
-    found: dict[str, str] = {}
+    found: dict[str, str] = {} if wording is None else {"wording": wording}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
