@@ -86,7 +86,8 @@ def _preview(
     zone: ZoneInfo,
 ) -> Preview:
     from macli.content.errors import TemplateFault
-    from macli.content.mail import mailto_of
+    from macli.content.footer import with_footer
+    from macli.content.preview import own_addresses
     from macli.content.render import Renderer
     from macli.content.values import values_of
 
@@ -96,13 +97,20 @@ def _preview(
     )
     version = templates.version(store, name)
     policy = audience.policy(
-        setting, channel=step.kind, purpose=step.purpose, caps=campaign.caps, quiet_hours=campaign.quiet_hours
+        setting,
+        channel=step.kind,
+        purpose=step.purpose,
+        topic=campaign.topic,
+        caps=campaign.caps,
+        quiet_hours=campaign.quiet_hours,
     )
     refused = audience.reason_for(store, contact["id"], policy, now)
     reason = "not among those the campaign selects" if outside else refused and audience.REASONS[refused]
     sender = sender_of(campaign, step, setting)
+    marketing = step.kind == "email" and step.purpose == "campaign"
+    parts = with_footer(dict(version), setting("postal_address")) if marketing else {}
     renderer = Renderer(
-        dict(version),
+        {**version, **parts},
         name=name,
         kind=version["kind"],
         now=now,
@@ -112,8 +120,9 @@ def _preview(
     )
     subject = text = html = None
     try:
-        leave = setting("unsubscribe.mailto") or sender["reply_to"] or sender["email"] or ""
-        rendered = renderer.render(values_of(contact), unsubscribe_url=mailto_of(leave, "preview"))
+        rendered = renderer.render(
+            values_of(contact), **own_addresses(setting, sender["reply_to"] or sender["email"] or "")
+        )
         subject, text, html = rendered.subject or None, rendered.text, rendered.html
     except TemplateFault as fault:
         reason = reason or fault.message

@@ -70,7 +70,7 @@ def findings(
     for step in steps:
         found += _carrier(step)
         found += _sender(campaign, step, setting)
-        found += _content(store, step)
+        found += _content(store, step, setting)
     if not errors_in(found):
         found += _missing(store, campaign, steps, setting=setting, now=now, zone=zone, allow=allow_missing)
     return list(dict.fromkeys(found))
@@ -153,32 +153,39 @@ def _sender(campaign: Campaign, step: SendingStep, setting: Setting) -> Iterator
         return
     if sender_of(campaign, step, setting)["email"] is None:
         yield _error("no sender address", "macli settings set sender.email news@example.com")
-    if step.purpose != "campaign":
-        return
-    if not setting("postal_address"):
+    # By a real provider it is an error where require_https is not turned off, and told with its template.
+    if step.purpose == "campaign" and step.provider["kind"] == "outbox" and not setting("postal_address"):
         yield _warning(
-            "no postal address, which many laws ask of marketing mail",
+            "no postal address, without which marketing mail leaves by no real provider",
             "macli settings set postal_address '1 Main St, Ottawa'",
         )
-    if not setting("public_url"):
+    if step.purpose == "campaign" and not setting("public_url"):
         yield _warning("recipients unsubscribe by mail (mailto:) until public_url is set")
 
 
-def _content(store: Store, step: SendingStep) -> Iterator[Finding]:
+def _content(store: Store, step: SendingStep, setting: Setting) -> Iterator[Finding]:
+    from macli.content import duties
     from macli.content.render import SMS_LIMIT
     from macli.store import templates
 
     for name in dict.fromkeys(step.action.templates()):
         version = templates.version(store, name)
+        if step.provider is not None:
+            for duty in duties.unmet(
+                kind=step.kind,
+                purpose=step.purpose,
+                provider=step.provider["kind"],
+                written=f"{version['html']}{version['text']}",
+                setting=setting,
+            ):
+                yield _error(duty.text, duty.hint)
         if step.kind == "email":
             if not (version["subject"] or "").strip():
                 yield _error(f"the template {name!r} has no subject", f"macli template edit {name!r} --subject TEXT")
             if not (version["html"] or "").strip() and not (version["text"] or "").strip():
                 yield _error(f"the template {name!r} has no body", f"macli template edit {name!r} --html FILE")
             elif step.purpose == "campaign" and "unsubscribe_url" not in f"{version['html']}{version['text']}":
-                yield _warning(
-                    f"the template {name!r} has no {{{{ unsubscribe_url }}}}: only mail headers say how to stop"
-                )
+                yield _warning(f"the template {name!r} has no {{{{ unsubscribe_url }}}}: a footer says how to stop")
         elif not (version["text"] or "").strip():
             yield _error(f"the template {name!r} has no text", f"macli template edit {name!r} --sms TEXT")
         elif step.kind == "sms" and "{" not in version["text"] and len(version["text"]) > SMS_LIMIT:
@@ -203,7 +210,12 @@ def audience_of(
     rule = condition_rule(campaign.entry) or audience_rule(campaign.entry) or "everyone"
     where = where_of(store, f"({rule}\n) and {narrowing}" if narrowing else rule, now, zone)
     policy = audience.policy(
-        setting, channel=step.kind, purpose=step.purpose, caps=campaign.caps, quiet_hours=campaign.quiet_hours
+        setting,
+        channel=step.kind,
+        purpose=step.purpose,
+        topic=campaign.topic,
+        caps=campaign.caps,
+        quiet_hours=campaign.quiet_hours,
     )
     refusal, params = audience.refusal(policy, now)
     return Where(sql=f"({where.sql}) AND ({refusal}) IS NULL", params={**where.params, **params})

@@ -81,7 +81,8 @@ def _encoded(text: str, used: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _ascii_domain(domain: str) -> str:
+def ascii_domain(domain: str) -> str:
+    """A domain in A-labels. Raises UsageError for what is none."""
     import idna
 
     try:
@@ -98,7 +99,7 @@ def wire_address(address: str) -> str:
     """
     local, _, domain = address.rpartition("@")
     if not domain.isascii():
-        domain = _ascii_domain(domain)
+        domain = ascii_domain(domain)
     if not (_ATOMS.fullmatch(local) or (not local.isascii() and _LOCAL_UTF8.fullmatch(local))) or not (
         _ATOMS.fullmatch(domain) or (domain.startswith("[") and re.fullmatch(r"\[[0-9A-Za-z.:]+\]", domain))
     ):

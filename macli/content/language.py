@@ -6,14 +6,17 @@ The one content module that imports jinja2 at its top; the others import this on
 from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup, escape
 
 from macli.content.errors import TemplateError
 from macli.content.formats import format_date, format_money
+from macli.content.markup import unescaped
 from macli.content.shield import own_lines_vanish
+from macli.content.tracking import SIGN, SIGNED
 from macli.errors import did_you_mean
 
 RANGE_LIMIT = 200
@@ -87,12 +90,28 @@ def _range(*bounds: int) -> range:
     return numbers
 
 
+@pass_context
+def _signed(context: Context, link: str) -> str:
+    """A link made of a contact's values, as one that tells when it is followed."""
+    return str(context.parent[SIGN](link))
+
+
+@pass_context
+def _signed_in_html(context: Context, link: str) -> Markup:
+    return escape(context.parent[SIGN](unescaped(str(link))))
+
+
 @cache
-def language(*, html: bool) -> Language:
-    """The language of HTML parts (values are escaped) or of text parts (they are not)."""
+def language(*, html: bool, tracked: bool = False) -> Language:
+    """The language of HTML parts (values are escaped) or of text parts (they are not).
+
+    ``tracked`` adds what tracking writes into templates and no author may: it signs where a link leads.
+    """
     environment = Language(autoescape=html, undefined=Missing, lstrip_blocks=True, cache_size=0)
     environment.filters = {name: environment.filters[name] for name in sorted(FILTERS)}
     environment.filters.update(date=format_date, money=format_money)
+    if tracked:
+        environment.filters[SIGNED] = _signed_in_html if html else _signed
     environment.globals = {"range": _range}
     return environment
 
@@ -113,9 +132,9 @@ def parse(source: str, *, html: bool, where: str) -> nodes.Template:
     return tree
 
 
-def compile_part(source: str, *, html: bool, where: str) -> Template:
+def compile_part(source: str, *, html: bool, where: str, tracked: bool = False) -> Template:
     """The template compiled, to be kept and used for every message. Raises TemplateError."""
-    environment = language(html=html)
+    environment = language(html=html, tracked=tracked)
     try:
         return environment.from_string(own_lines_vanish(source))
     except TemplateSyntaxError as error:

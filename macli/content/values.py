@@ -12,10 +12,15 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "sender": ("name", "email", "reply_to"),
     "postal_address": (),
     "unsubscribe_url": (),
+    "preferences_url": (),
+    "confirm_url": (),
     "now": (),
 }
 """The names macli gives, with the fields of those that have some. They win over attributes of the same
 name, which are reached as ``contact.now``."""
+
+OWN = ("unsubscribe_url", "preferences_url", "confirm_url")
+"""Those that are each message's own."""
 
 
 class Record(Protocol):

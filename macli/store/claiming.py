@@ -172,10 +172,12 @@ def claim(store: Store, *, worker_id: int, provider_id: int, now_ms: int, templa
         """
         SELECT sends.id AS send_id, sends.variant, sends.round, sends.attempts, claiming.address,
                contacts.id, contacts.email, contacts.phone, contacts.external_id, contacts.timezone,
-               contacts.locale, contacts.state, contacts.source, contacts.attributes
+               contacts.locale, contacts.state, contacts.source, contacts.attributes,
+               coalesce(preferences.untracked, 0) AS untracked
         FROM claiming
         JOIN sends ON sends.id = claiming.send_id
         JOIN contacts ON contacts.id = sends.contact_id
+        LEFT JOIN preferences ON preferences.contact_id = contacts.id
         WHERE claiming.reason IS NULL
           AND claiming.hold_until IS NULL
         ORDER BY sends.due_at, sends.id

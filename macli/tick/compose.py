@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from macli import content
 from macli.actions.sending import Send
 from macli.campaign import loading
+from macli.clock import to_ms
+from macli.content import duties
 from macli.errors import OperationFailed, UsageError
 from macli.model import ChannelKind, Email, Message, Post, Sms
 from macli.providers.base import Provider
-from macli.store import Row, Store, assets, channels, templates
+from macli.signing import Keyring, keyring
+from macli.store import Row, Store, assets, channels, links, templates
 from macli.tick.engine import Engine
 from macli.tick.pushing import PushComposer
 
@@ -30,11 +34,14 @@ class From:
 class StepComposer:
     """Composes the messages of one sending step of one version of a campaign.
 
-    Raises OperationFailed where the step cannot be sent at all: no template, no sender, no provider.
+    A ``test`` goes to one's own address: it follows nobody and may lack what only others must get.
+    Raises OperationFailed where the step cannot be sent at all: no template, no sender, no provider,
+    no postal address, no way to unsubscribe.
     """
 
-    def __init__(self, engine: Engine, campaign_id: int, version: int, step_key: str) -> None:
+    def __init__(self, engine: Engine, campaign_id: int, version: int, step_key: str, *, test: bool = False) -> None:
         self._engine = engine
+        self._test = test
         self.loaded = loading.load(engine.store, campaign_id, version)
         self.campaign = self.loaded.campaign
         self.campaign_id = campaign_id
@@ -62,6 +69,49 @@ class StepComposer:
             reply_to=first("reply_to", setting("sender.reply_to")),
         )
 
+    @cached_property
+    def step_id(self) -> int:
+        sql = "SELECT id FROM steps WHERE campaign_id = :campaign AND key = :key"
+        return int(self._engine.store.value(sql, {"campaign": self.campaign_id, "key": self.step.key}))
+
+    def check(self, kind: ChannelKind, written: str) -> None:
+        """Raise OperationFailed where the law or the mailbox providers would not have such a message leave."""
+        if self._test:
+            return
+        provider = provider_of(self._engine.store, self.action.channel or self.campaign.default_channel)
+        for duty in duties.unmet(
+            kind=kind,
+            purpose=self.purpose,
+            provider=provider["kind"],
+            written=written,
+            setting=self._engine.setting,
+        ):
+            raise OperationFailed(f"{self.campaign.name}: {duty.text}", hint=duty.hint)
+
+    @property
+    def followed(self) -> bool:
+        """Whether the campaign wants to know who opens and clicks."""
+        wanted = self.purpose == "campaign" if self.campaign.tracking is None else self.campaign.tracking
+        return wanted and not self._test
+
+    def trail_base(self, kind: ChannelKind) -> str | None:
+        """Where links and pixels of the step's messages lead; None where nobody is followed."""
+        setting = self._engine.setting
+        if not self.followed or kind not in ("email", "sms"):
+            return None
+        if not setting("tracking.clicks") and not (kind == "email" and setting("tracking.opens")):
+            return None
+        return setting("tracking.domain") or setting("public_url") or None
+
+    def utm(self, kind: ChannelKind, base: str) -> str:
+        """The tags of the step's links, as a query string."""
+        source = content.wire_address(self.sender.email).rpartition("@")[2] if self.sender.email else None
+        return content.utm(
+            source=source or urlsplit(base).hostname or "",
+            medium=kind,
+            campaign=templates.slug_of(self.campaign.name),
+        )
+
     def template_version(self) -> str:
         """SQL over ``sends.variant``: the id of the template version that is rendered for it."""
         whens = " ".join(
@@ -87,55 +137,119 @@ class _Variant:
     def __init__(self, composer: StepComposer, engine: Engine, template_name: str) -> None:
         store = engine.store
         self._composer = composer
+        self._engine = engine
         template = templates.find(store, template_name)
         version = templates.version(store, template["id"])
         self.version_id = int(version["id"])
+        self._name: str = template["name"]
         self._kind: ChannelKind = template["kind"]
         self._token = message_token(store)
+        self._marketing = composer.purpose == "campaign"
+        self._public: str = engine.setting("public_url") or ""
+        self._mailto = ""
+        composer.check(self._kind, f"{version['html']}{version['text']}")
+        self._version: dict[str, Any] = dict(version)
+        if self._kind == "email":
+            self._prepare_mail()
+        self._bounces = _return_path(engine.setting("bounces.address")) if self._kind == "email" else None
+        base = composer.trail_base(self._kind)
+        self._keys = keyring(engine.workspace) if self._public or self._bounces or base else None
+        self._trail: content.Trail | None = None
+        self._push: PushComposer | None = None
+        if self._kind == "push":
+            self._push = PushComposer(engine, self._name, tracked=composer.followed)
+        if base is not None and self._keys is not None:
+            self._trail, self._tracked = self._follow(self._keys, base)
+        else:
+            self._plain = self._renderer(self._version)
+
+    def _prepare_mail(self) -> None:
+        composer, engine = self._composer, self._engine
         sender = composer.sender
-        self._renderer = content.Renderer(
+        if not sender.email:
+            raise OperationFailed(
+                f"{composer.campaign.name}: no sender address",
+                hint="macli settings set sender.email news@example.com",
+            )
+        mailto = feedback_id = None
+        if self._marketing:
+            self._version |= content.with_footer(self._version, engine.setting("postal_address"))
+            mailto = engine.setting("unsubscribe.mailto")
+            if not self._public:
+                mailto = self._mailto = mailto or sender.reply_to or sender.email
+            domain = content.wire_address(sender.email).rpartition("@")[2]
+            step = templates.slug_of(composer.step.key)
+            feedback_id = f"{composer.campaign_id}:{step}:{self._token}:{domain}"
+        attached = json.loads(self._version["attachments"])
+        self._builder = content.MailBuilder(
+            sender=sender.email,
+            sender_name=sender.name,
+            reply_to=sender.reply_to,
+            list_id=composer.campaign.name if self._marketing else None,
+            unsubscribe_mailto=mailto,
+            feedback_id=feedback_id,
+            attachments=content.attachments_of(assets.named(engine.store, attached, composer.action.attach)),
+        )
+
+    def _renderer(self, version: Mapping[str, Any], *, tracked: bool = False) -> content.Renderer:
+        campaign, sender = self._composer.campaign, self._composer.sender
+        return content.Renderer(
             version,
-            name=template["name"],
-            kind=template["kind"],
-            now=engine.now.astimezone(engine.zone),
-            campaign={"name": composer.campaign.name, "category": composer.campaign.category or ""},
+            name=self._name,
+            kind=self._kind,
+            now=self._engine.now.astimezone(self._engine.zone),
+            campaign={"name": campaign.name, "category": campaign.category or ""},
             sender={
                 "name": sender.name or "",
                 "email": sender.email or "",
                 "reply_to": sender.reply_to or "",
             },
-            postal_address=engine.setting("postal_address"),
+            postal_address=self._engine.setting("postal_address"),
+            tracked=tracked,
         )
-        self._push: PushComposer | None = None
-        if self._kind == "push":
-            self._push = PushComposer(engine, template["name"], tracked=composer.purpose == "campaign")
-        self._mailto = ""
-        if self._kind == "email":
-            if not sender.email:
-                raise OperationFailed(
-                    f"{composer.campaign.name}: no sender address",
-                    hint="macli settings set sender.email news@example.com",
-                )
-            marketing = composer.purpose == "campaign"
-            if marketing:
-                self._mailto = engine.setting("unsubscribe.mailto") or sender.reply_to or sender.email
-            self._builder = content.MailBuilder(
-                sender=sender.email,
-                sender_name=sender.name,
-                reply_to=sender.reply_to,
-                list_id=composer.campaign.name if marketing else None,
-                unsubscribe_mailto=self._mailto or None,
-                attachments=content.attachments_of(
-                    assets.named(store, json.loads(version["attachments"]), composer.action.attach)
-                ),
+
+    @cached_property
+    def _plain(self) -> content.Renderer:
+        """What renders for a contact who is not followed."""
+        return self._renderer(self._version)
+
+    def _follow(self, keys: Keyring, base: str) -> tuple[content.Trail, content.Renderer]:
+        """The template with links and pixel that lead to ``base``; its links are kept for good."""
+        composer, engine = self._composer, self._engine
+        parts: dict[str, str | None] = {"html": self._version["html"], "text": self._version["text"]}
+        query = composer.utm(self._kind, base) if engine.setting("tracking.utm") else ""
+        if engine.setting("tracking.clicks"):
+            numbers = links.numbers(
+                engine.store,
+                content.addresses(parts, query=query),
+                campaign_id=composer.campaign_id,
+                step_id=composer.step_id,
+                now_ms=to_ms(engine.moment()),
             )
+            parts = content.followed(parts, numbers.__getitem__, query=query, signed=self._kind == "email")
+        if engine.setting("tracking.opens") and parts["html"] is not None:
+            parts["html"] = content.with_pixel(parts["html"])
+        return content.Trail(keys, base, query), self._renderer({**self._version, **parts}, tracked=True)
 
     def compose(self, row: Row | Mapping[str, Any], date: datetime) -> Message:
         values = content.values_of(row)
-        key = f"{row['send_id']}.{self._token}"
+        send_id = row["send_id"]
+        key = f"{send_id}.{self._token}"
+        tokens = self._keys.message(send_id) if self._keys is not None else None
+        own: dict[str, Any] = {}
+        one_click = None
+        if tokens is not None and self._public:
+            own["preferences_url"] = f"{self._public}/prefs/{tokens.act}"
+            own["confirm_url"] = f"{self._public}/confirm/{tokens.act}"
+            if self._marketing:
+                own["unsubscribe_url"] = one_click = f"{self._public}/u/{tokens.act}"
+        elif self._mailto:
+            own["unsubscribe_url"] = content.mailto_of(self._mailto, key)
+        if tokens is not None and self._trail is not None and not row["untracked"]:
+            rendered = self._tracked.render(values, **own, **self._trail.values(tokens.follow))
+        else:
+            rendered = self._plain.render(values, **own)
         if self._kind == "email":
-            unsubscribe = content.mailto_of(self._mailto, key) if self._mailto else ""
-            rendered = self._renderer.render(values, unsubscribe_url=unsubscribe)
             try:
                 data = self._builder.build(
                     key=key,
@@ -145,23 +259,26 @@ class _Variant:
                     text=rendered.text,
                     html=rendered.html,
                     date=date,
+                    unsubscribe_url=one_click,
                 )
             except UsageError as error:
                 raise content.TemplateFault(error.message, where="To") from None
+            sender = self._builder.return_path
+            if tokens is not None and self._bounces is not None:
+                sender = tokens.bounce.join(self._bounces)
             return Email(
-                send_id=row["send_id"],
+                send_id=send_id,
                 key=key,
-                sender=self._builder.return_path,
+                sender=sender,
                 to=content.wire_address(row["address"]),
                 data=data,
             )
-        rendered = self._renderer.render(values)
-        if self._kind == "sms":
-            return Sms(send_id=row["send_id"], key=key, to=row["address"], text=rendered.text)
         if self._push is not None:
             return self._push.compose(row, key, rendered)
+        if self._kind == "sms":
+            return Sms(send_id=send_id, key=key, to=row["address"], text=rendered.text)
         return Post(
-            send_id=row["send_id"],
+            send_id=send_id,
             key=key,
             to=row["address"],
             payload=self._payload(row, key, date, rendered.text),
@@ -188,6 +305,16 @@ class _Variant:
             "runId": key,
             "content": said,
         }
+
+
+def _return_path(address: str | None) -> tuple[str, str] | None:
+    """What stands before and behind a message's own mark in the return path of that setting."""
+    if address is None:
+        return None
+    if "*" not in address:
+        address = "+*@".join(address.rsplit("@", 1))
+    before, _, after = content.wire_address(address).partition("*")
+    return before, after
 
 
 def full_name(values: Mapping[str, Any]) -> str | None:
@@ -219,4 +346,19 @@ def load_provider(engine: Engine, row: Row) -> Provider:
     """The provider of a row of ``providers``, ready to carry. Raises MacliError where its settings do not do."""
     from macli import providers
 
-    return providers.load(row["kind"], json.loads(row["settings"]), name=row["name"], workspace=engine.workspace)
+    return providers.load(
+        row["kind"],
+        json.loads(row["settings"]),
+        name=row["name"],
+        workspace=engine.workspace,
+        callback=callback_url(engine.setting("public_url"), row["kind"], row["name"]),
+    )
+
+
+def callback_url(public_url: str | None, kind: str, name: str) -> str | None:
+    """Where a provider reports; None where nobody outside could reach it."""
+    from urllib.parse import quote
+
+    if not public_url or urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"):
+        return None
+    return f"{public_url}/hooks/{kind}/{quote(name, safe='')}"

@@ -29,7 +29,7 @@ class Trial:
 def send_test(engine: Engine, campaign: Row, to: str, *, contact_id: int | None = None) -> list[Trial]:
     """Send each message of a campaign that fits the address ``to``, with the values of a contact.
 
-    The ledger keeps them under the purpose ``test``; they count for nobody. Raises OperationFailed
+    The ledger keeps them under the purpose ``test``; they count for nobody and follow nobody. Raises OperationFailed
     where the campaign has no message for that kind of address.
     """
     kind: ChannelKind = "email" if "@" in to else "sms"
@@ -41,7 +41,7 @@ def send_test(engine: Engine, campaign: Row, to: str, *, contact_id: int | None 
     with workers.registered(engine.store, engine.moment()) as worker_id:
         for step in loading.load(engine.store, campaign["id"], version).program.steps.values():
             if isinstance(step.action, Send):
-                composer = StepComposer(engine, campaign["id"], version, step.key)
+                composer = StepComposer(engine, campaign["id"], version, step.key, test=True)
                 channel = composer.action.channel or composer.campaign.default_channel
                 if channels.get(engine.store, channel)["kind"] == kind:
                     trials.append(_send(engine, composer, channel, kind, address, values, worker_id))
