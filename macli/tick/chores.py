@@ -18,23 +18,60 @@ Trouble = Callable[[str, str], None]
 class Chore:
     """``run`` is ``module:function``, called with (engine, trouble); it returns how many things it dealt with.
 
-    ``due`` is SQL for true where there may be something to do; it may use ``:now``.
+    ``due`` is SQL for true where there may be something to do; it may use ``:now``. What a chore that
+    ``warns`` tells is a warning and no trouble.
     """
 
     name: str
     run: str
     due: str
+    warns: bool = False
 
 
 CHORES: tuple[Chore, ...] = (
+    Chore(
+        name="mailboxes",
+        run="macli.mailbox.polling:poll",
+        due="EXISTS (SELECT 1 FROM mailboxes WHERE coalesce(read_at, 0) <= :now - 55000)",
+    ),
+    Chore(
+        name="complaints",
+        run="macli.tick.complaints:judge",
+        due="EXISTS (SELECT 1 FROM meta WHERE key = 'complaints_from')",
+        warns=True,
+    ),
     Chore(name="hits", run="macli.hits.digest:chore", due="EXISTS (SELECT 1 FROM hits WHERE class IS NULL)"),
+    Chore(
+        name="retention",
+        run="macli.privacy.retention:chore",
+        due="NOT EXISTS (SELECT 1 FROM meta WHERE key = 'retention_at' AND CAST(value AS INTEGER) > :now - 86400000)",
+    ),
+    Chore(
+        name="erasure",
+        run="macli.privacy.sweeping:chore",
+        due="EXISTS (SELECT 1 FROM meta WHERE key = 'erasure_unswept')",
+    ),
+    Chore(
+        name="baskets",
+        run="macli.visitors.baskets:drop",
+        due="""
+        coalesce((SELECT max(id) FROM events), 0) > coalesce(
+          (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'baskets_cursor'), -1
+        ) OR EXISTS (
+          SELECT 1
+          FROM events
+          WHERE name = coalesce((SELECT value FROM settings WHERE key = 'baskets.event'), 'cart.updated')
+            AND at > (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'baskets_upto')
+        )
+        """,
+    ),
 )
 """In this order, before contacts are enrolled."""
 
 
-def run(engine: Engine, trouble: Trouble) -> int:
+def run(engine: Engine, trouble: Trouble, warning: Trouble = lambda name, why: None) -> int:
     """Do the chores that are due; how many things were dealt with."""
-    return sum(_one(engine, chore, trouble) for chore in _due(engine))
+    return sum(_one(engine, chore, warning if chore.warns else trouble) for chore in _due(engine))
 
 
 def _due(engine: Engine) -> Iterator[Chore]:
