@@ -195,6 +195,16 @@ GROUP BY w.token
 """
 
 
+def _erased(macli: Macli) -> Iterator[Finding]:
+    from macli.store import address_hash, suppressions
+
+    count = suppressions.hashes(macli.store)
+    if said := address_hash.trouble(macli.store):
+        yield _fail("erased", f"{said}; nothing is sent", f"restore {address_hash.KEY_FILE} from a backup")
+    elif count:
+        yield _ok("erased", f"{count} addresses are remembered by their hashes alone")
+
+
 def _ticks(macli: Macli) -> Iterator[Finding]:
     live = macli.store.value(_LIVE)
     last = macli.store.value("SELECT value FROM meta WHERE key = 'last_tick_at'")
@@ -233,5 +243,6 @@ QUESTIONS: tuple[Callable[[Macli], Iterator[Finding]], ...] = (
     _providers,
     _sender,
     _sends,
+    _erased,
     _ticks,
 )

@@ -10,6 +10,7 @@ NAMES: Mapping[str, str] = {
     "contact.readded": "a removed contact came back",
     "contact.removed": "a contact was removed; nothing is sent to it from here on",
     "contact.purged": "contacts were deleted for good; the event does not say who they were",
+    "contact.erased": "a person was erased; the event does not say who it was",
     "attribute.set": "an existing contact got an attribute it did not have (name, value)",
     "attribute.changed": "an attribute's value really changed (name, old, value)",
     "tag.added": "a tag was newly assigned (tag)",

@@ -1,17 +1,17 @@
 """``macli contact``: people, found, shown, added, edited and written to a file."""
 
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from macli.commands import contact_changes, contact_import, options
+from macli.commands import contact_changes, contact_erase, contact_export, contact_import, options
 from macli.commands.contact_changes import Contact, Removed, selected, tags_of
 from macli.context import Macli
 from macli.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Contacts: the people we may write to, and what is known of them.")
 app.command("import")(contact_import.command)
+app.command("erase")(contact_erase.command)
 
 Set: TypeAlias = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An attribute; may be given again.")
@@ -48,6 +48,7 @@ def add(
     Example: macli contact add ann@example.com --set country=Canada --phone +14165550123
     """
     from macli import contacts
+    from macli.store import suppressions
 
     macli = Macli.of(ctx)
     own = _own(macli, email, phone, external_id, timezone, locale, state)
@@ -59,6 +60,8 @@ def add(
     macli.out.say(
         {"readded": f"{who} is back", "unchanged": f"{who} was so already"}.get(added.outcome, f"{added.outcome} {who}")
     )
+    for row in suppressions.of(macli.store, own.get("email"), own.get("phone")):
+        macli.out.warn(f"{row['address']} is suppressed ({row['reason']}): nothing is sent to it")
 
 
 @app.command("list")
@@ -148,30 +151,7 @@ def edit(
 contact_changes.register(app)
 
 
-@app.command()
-def export(
-    ctx: typer.Context,
-    where: options.Where = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.")
-    ] = None,
-    format: options.Format = None,
-    json: options.Json = False,
-) -> None:
-    """Write contacts as CSV (or JSON, NDJSON) that an import reads back: attributes, tags, consents.
-
-    Example: macli contact export --where 'country = "Canada"' --format ndjson -o canada.ndjson
-    """
-    from contextlib import nullcontext, redirect_stdout
-
-    from macli.store import contacts
-
-    macli, shape = Macli.of(ctx), options.shape(format, json)
-    found = selected(macli, where)
-    rows, columns = contacts.exported(macli.store, found), contacts.export_columns(macli.store)
-    file = output.open("w", encoding="utf-8", newline="") if output is not None else None
-    with file or nullcontext(), redirect_stdout(file) if file else nullcontext():
-        macli.out.rows(rows, columns=columns, shape=shape or "csv")
+app.command("export")(contact_export.command)
 
 
 # What the commands share
@@ -213,7 +193,7 @@ def _assignments(texts: list[str] | None) -> dict[str, str]:
 def _everything(macli: Macli, reference: str) -> dict[str, Any]:
     import json
 
-    from macli.store import consents, contacts, event_log, tags
+    from macli.store import consents, contacts, event_log, suppressions, tags
 
     store = macli.store
     found = contacts.find(store, reference, region=macli.setting("country"))
@@ -224,7 +204,7 @@ def _everything(macli: Macli, reference: str) -> dict[str, Any]:
     known["consents"] = [
         {**dict(row), "evidence": json.loads(row["evidence"])} for row in consents.of(store, found["id"])
     ]
-    known["suppressions"] = [dict(row) for row in consents.suppressions_of(store, found["email"], found["phone"])]
+    known["suppressions"] = [dict(row) for row in suppressions.of(store, found["email"], found["phone"])]
     last = event_log.listed(store, contact_id=found["id"], limit=10)
     known["events"] = [
         {"at": row["at"], "name": row["name"], "properties": json.loads(row["properties"]), "source": row["source"]}

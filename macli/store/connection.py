@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,23 @@ def open_store(path: Path, *, create: bool = False) -> Store:
         migrations.migrate(connection)
     connection.row_factory = sqlite3.Row
     connection.create_function("regexp", 2, _regexp, deterministic=True)
+    connection.create_function("address_hash", 2, _address_hash(connection, path), deterministic=True)
     return Store(connection, path)
+
+
+def _address_hash(connection: sqlite3.Connection, path: Path) -> Callable[[str, str | None], str | None]:
+    """The SQL function ``address_hash(channel, address)``, which few statements need."""
+    made: Callable[[str, str | None], str | None] | None = None
+
+    def address_hash(channel: str, address: str | None) -> str | None:
+        nonlocal made
+        if made is None:
+            from macli.store.address_hash import AddressHash
+
+            made = AddressHash(connection, path)
+        return made(channel, address)
+
+    return address_hash
 
 
 def _regexp(pattern: str, value: str | None) -> bool:

@@ -16,7 +16,7 @@ from macli.store.connection import Row, Store
 
 EVERYBODY = Where(sql="contacts.removed_at IS NULL")
 
-REMOVED = Where(sql="contacts.removed_at IS NOT NULL")
+REMOVED = Where(sql="(contacts.removed_at IS NOT NULL AND contacts.state <> 'erased')")
 
 OWN = ("email", "phone", "external_id", "timezone", "locale", "state", "source")
 """The columns that say something of the contact, beside the attributes."""
@@ -100,6 +100,7 @@ _BY = """
 SELECT *
 FROM contacts
 WHERE {column} = :value
+  AND state <> 'erased'
 ORDER BY id
 """
 

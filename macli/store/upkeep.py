@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from macli.errors import OperationFailed, UsageError
-from macli.store import identity, migrations
+from macli.store import identity, locks, migrations
 from macli.store.connection import Store
 
 COUNTED = ("contacts", "segments", "templates", "campaigns", "enrollments", "sends", "events")
@@ -86,12 +86,40 @@ def backup(store: Store, file: Path) -> None:
 def vacuum(store: Store) -> int:
     """Rewrite the file without its gaps; the bytes given back. Raises OperationFailed without room for it."""
     before = size(store)
-    free = shutil.disk_usage(store.path.parent).free
-    if free < before:
-        raise OperationFailed(
-            f"vacuum needs {size_words(before)} beside the store, {size_words(free)} are free",
-        )
+    _check_room(store)
     store.connection.execute("VACUUM")
     store.connection.execute("ANALYZE")
     store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return max(0, before - size(store))
+
+
+def rewrite(store: Store) -> None:
+    """Rewrite the file so that nothing deleted is left in it or in its log; other writers wait meanwhile.
+
+    Raises OperationFailed without room for it, or while somebody reads what it was before.
+    """
+    _check_room(store)
+    turn = locks.Turn(store.path)
+    try:
+        with turn:
+            # Samples of what was indexed, which some builds of SQLite keep; ANALYZE takes new ones.
+            store.connection.execute("DROP TABLE IF EXISTS sqlite_stat4")
+            store.connection.execute("VACUUM")
+            busy = store.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_BUSY":
+            raise
+        busy = 1
+    finally:
+        turn.close()
+    if busy:
+        raise OperationFailed("another program is reading the store", hint="macli tick tries again")
+
+
+def _check_room(store: Store) -> None:
+    needed = size(store)
+    free = shutil.disk_usage(store.path.parent).free
+    if free < needed:
+        raise OperationFailed(
+            f"vacuum needs {size_words(needed)} beside the store, {size_words(free)} are free",
+        )

@@ -1,0 +1,112 @@
+"""What makes a contact nobody: everything personal goes, and what reports count stays, as a number without a name.
+
+The row itself stays, empty and in the state ``erased``, because messages, events and ways through
+campaigns are counted by it. Nothing finds it any more.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from macli.clock import to_ms
+from macli.contacts import remove_where
+from macli.store import Store
+
+ERASING = "SELECT contact_id FROM erasing"
+_SENDS = f"SELECT id FROM sends WHERE contact_id IN ({ERASING})"
+_VISITORS = f"SELECT id FROM visitors WHERE contact_id IN ({ERASING})"
+
+
+def choose(store: Store, contact_ids: Iterable[int]) -> None:
+    """Put these contacts into the temp table ``erasing``."""
+    store.execute("CREATE TEMP TABLE IF NOT EXISTS erasing (contact_id INTEGER PRIMARY KEY)")
+    store.execute("DELETE FROM erasing")
+    store.executemany("INSERT INTO erasing (contact_id) VALUES (?)", ((one,) for one in contact_ids))
+
+
+def anonymise(store: Store, now: datetime, source: str) -> None:
+    """Make the contacts in ``erasing`` nobody, inside ``write``.
+
+    Their addresses are no business of this: who must not be written to has to be known by then.
+    """
+    remove_where(store, now, ERASING, {}, source)
+    for statement in (_CONSENT_LOG, *_GONE, _EVENTS, _VISITED, _LEFT, _VISITORS_GONE, _LEDGER, _HITS):
+        store.execute(statement)
+    store.execute(_CONTACTS, {"now": to_ms(now)})
+
+
+# A source is what a person typed, too ("by phone from Ann"): one that others have as well tells nobody.
+_COMMON = f"""
+(
+  source LIKE 'macli:%'
+  OR source IN ('cli', 'import', 'erasure', 'retention')
+  OR EXISTS (
+    SELECT 1
+    FROM {{table}} AS others
+    WHERE others.source = {{table}}.source
+      AND others.contact_id NOT IN ({ERASING})
+  )
+)
+"""
+
+# What was said stays as proof, without the words that told who and how.
+_CONSENT_LOG = f"""
+UPDATE consent_log
+SET contact_id = NULL, evidence = '{{}}',
+    source = CASE WHEN {_COMMON.format(table="consent_log")} THEN source ELSE 'erased' END
+WHERE contact_id IN ({ERASING})
+"""
+
+_GONE = tuple(
+    f"DELETE FROM {table} WHERE contact_id IN ({ERASING})"
+    for table in ("contact_tags", "segment_members", "consents", "preferences", "devices")
+)
+
+# A click's link is the same for all recipients, unless it is one's own: then it has no number.
+_EVENTS = f"""
+UPDATE events
+SET properties = CASE
+      WHEN EXISTS (
+        SELECT 1
+        FROM links
+        WHERE links.id = events.properties ->> 'link'
+          AND links.url = events.properties ->> 'url'
+      ) THEN properties
+      ELSE '{{}}'
+    END,
+    folded = NULL,
+    visitor_id = NULL,
+    source = CASE WHEN {_COMMON.format(table="events")} THEN source ELSE 'erased' END,
+    source_id = CASE
+      WHEN source_id NOT LIKE '%@%' AND source_id NOT LIKE '%://%' AND {_COMMON.format(table="events")} THEN source_id
+    END
+WHERE contact_id IN ({ERASING})
+"""
+
+_VISITED = f"""
+UPDATE events
+SET properties = '{{}}', folded = NULL, source_id = NULL
+WHERE visitor_id IN ({_VISITORS})
+"""
+
+_LEFT = f"""
+UPDATE devices
+SET visitor_id = NULL
+WHERE visitor_id IN ({_VISITORS})
+"""
+
+_VISITORS_GONE = f"DELETE FROM visitors WHERE contact_id IN ({ERASING})"
+
+_LEDGER = f"""
+UPDATE sends
+SET address = NULL, reference = NULL
+WHERE contact_id IN ({ERASING})
+"""
+
+_HITS = f"DELETE FROM hits WHERE send IN ({_SENDS})"
+
+_CONTACTS = f"""
+UPDATE contacts
+SET email = NULL, phone = NULL, external_id = NULL, timezone = NULL, locale = NULL, source = NULL,
+    attributes = '{{}}', folded = NULL, state = 'erased', updated_at = :now
+WHERE id IN ({ERASING})
+"""
