@@ -55,6 +55,12 @@ COMMANDS: dict[str, Section] = {
         "device": "The browsers that take push messages.",
         "campaign": "What is sent to whom and when.",
     },
+    "Web": {
+        "form": "Forms: what they ask and what follows.",
+        "page": "Landing pages.",
+        "asset": "Files to download.",
+        "banner": "Banners, and who followed them.",
+    },
     "Campaigns as files": {
         "apply": "Make campaigns what their files say.",
         "diff": "Show what apply would change.",

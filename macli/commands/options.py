@@ -61,12 +61,21 @@ NAMED = {
     "tags": "name",
     "topics": "name",
     "contacts": "email",
+    "forms": "name",
+    "pages": "name",
+    "banners": "name",
+    "downloads": "slug",
+}
+_KINDS = {
+    "templates": "(SELECT name FROM templates WHERE kind NOT IN ('page', 'form'))",
+    "forms": "(SELECT name FROM templates WHERE kind = 'form')",
+    "pages": "(SELECT name FROM templates WHERE kind = 'page')",
 }
 
 
 def names_of(table: str) -> Callable[[typer.Context, str], list[str]]:
     """A completion that offers the names in ``table``; nothing where they cannot be read."""
-    column = NAMED[table]
+    column, source = NAMED[table], _KINDS.get(table, table)
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         import sqlite3
@@ -75,7 +84,7 @@ def names_of(table: str) -> Callable[[typer.Context, str], list[str]]:
             store = Macli.of(ctx).workspace.store
             with closing(sqlite3.connect(f"file:{quote(str(store))}?mode=ro", uri=True, timeout=0.2)) as connection:
                 found = connection.execute(
-                    f"SELECT {column} FROM {table} WHERE {column} LIKE :start ESCAPE '!' ORDER BY 1 LIMIT 100",
+                    f"SELECT {column} FROM {source} WHERE {column} LIKE :start ESCAPE '!' ORDER BY 1 LIMIT 100",
                     {"start": _like(incomplete) + "%"},
                 )
                 return [name for (name,) in found]

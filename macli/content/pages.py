@@ -38,8 +38,8 @@ class Part:
     name: str
 
 
-def prepare_page(name: str, *, source: str, source_format: str) -> Content:
-    """A page's version ready to be stored. Raises TemplateError naming the line, UsageError."""
+def prepare_page(name: str, *, source: str, source_format: str, now: datetime) -> Content:
+    """A page's version ready to be stored. Raises TemplateError naming the line, UsageError, TemplateFault."""
     source = clean(source)
     if not source.strip():
         raise UsageError(f"{name}: the page is empty")
@@ -51,6 +51,7 @@ def prepare_page(name: str, *, source: str, source_format: str) -> Content:
     content = Content(subject=None, html=html, text="", source=source, source_format=source_format)
     _refuse_strangers_values(where, html)
     parts_of(html, where=where)
+    render_page(where, html, {}, parts=dict.fromkeys(PARTS, str), now=now)
     return content
 
 

@@ -15,7 +15,7 @@ from macli.forms.answering import Answers
 from macli.forms.definition import Consent, Field, Form
 from macli.forms.words import words_for
 from macli.model import AttributeType, NewEvent
-from macli.store import Row, Store, attributes, consents
+from macli.store import Row, Store, attributes, consents, suppressions
 from macli.store import contacts as people
 from macli.store.attributes import BadValue, Value
 from macli.visitors import joining
@@ -154,9 +154,6 @@ WHERE id = :id
 def _consent(store: Store, now: datetime, sent: Sent, contact_id: int, place: int, *, proven: bool) -> None:
     """A ticked box: a yes, or the question whether it is one."""
     box, one = sent.form.consents[place], {"one_contact": contact_id}
-    said = _said(store, contact_id, box)
-    if said["same"] == "granted" and not said["no"]:
-        return  # said before, perhaps confirmed: asking again would only weaken it
     evidence = {
         **sent.evidence,
         "form": sent.name,
@@ -164,44 +161,33 @@ def _consent(store: Store, now: datetime, sent: Sent, contact_id: int, place: in
         "text": text_of(sent.form, place, sent.locale),
         "locale": sent.locale,
     }
-    sure = not sent.form.double_opt_in and (not said["no"] or sent.form.resubscribe)
-    if sure or (proven and box.channel == "email"):
+    if proven and box.channel == "email":
+        contacts.grant_where(
+            store, now, ONE, one, box.channel, sent.source, topic=box.topic, evidence=evidence, confirmed=True
+        )
+    elif not sent.form.double_opt_in and (sent.form.resubscribe or not _said_no(store, contact_id, box)):
         contacts.grant_where(store, now, ONE, one, box.channel, sent.source, topic=box.topic, evidence=evidence)
     else:
         contacts.ask(store, now, ONE, one, box.channel, sent.source, topic=box.topic, evidence=evidence)
 
 
-def _said(store: Store, contact_id: int, box: Consent) -> Row:
-    row = store.row(_SAID, {"contact_id": contact_id, "channel": box.channel, "topic": consents.topic_key(box.topic)})
-    assert row is not None
-    return row
+def _said_no(store: Store, contact_id: int, box: Consent) -> bool:
+    """Whether the contact, or its address before it, said no to this: then only who has the mailbox says yes."""
+    who = people.by_id(store, contact_id)
+    if suppressions.on(store, box.channel, who["email" if box.channel == "email" else "phone"]) is not None:
+        return True
+    about = {"contact_id": contact_id, "channel": box.channel, "topic": consents.topic_key(box.topic)}
+    return store.value(_NO, about) is not None
 
 
-_SAID = """
-SELECT
-  (
-    SELECT status
-    FROM consents
-    WHERE contact_id = contacts.id
-      AND channel = :channel
-      AND topic = :topic
-  ) AS same,
-  EXISTS (
-    SELECT 1
-    FROM consents
-    WHERE contact_id = contacts.id
-      AND channel = :channel
-      AND topic IN ('', :topic)
-      AND status = 'withdrawn'
-  ) OR EXISTS (
-    SELECT 1
-    FROM suppressions
-    WHERE channel = :channel
-      AND reason = 'opted_out'
-      AND address = CASE WHEN :channel = 'email' THEN contacts.email ELSE contacts.phone END
-  ) AS no
-FROM contacts
-WHERE id = :contact_id
+_NO = """
+SELECT id
+FROM consents
+WHERE contact_id = :contact_id
+  AND channel = :channel
+  AND topic IN ('', :topic)
+  AND status = 'withdrawn'
+LIMIT 1
 """
 
 

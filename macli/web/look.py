@@ -29,8 +29,13 @@ def shown(
     """The page ``pages/TEMPLATE``, which extends ``frame.html``; ``values`` are escaped where they stand."""
     from starlette.responses import HTMLResponse
 
-    html = _environment().get_template(template).render(locale=locale, **values)
+    html = rendered(template, locale=locale, **values)
     return HTMLResponse(html, status, {**SAFETY, **(headers or {})})
+
+
+def rendered(template: str, *, locale: str = "en", **values: Any) -> str:
+    """The text of ``pages/TEMPLATE``: a page, or a part of one that goes into another."""
+    return _environment().get_template(template).render(locale=locale, **values)
 
 
 @cache
