@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from macli.actions.sending import Sender
 from macli.campaign import recurrence, schedule
+from macli.campaign.conversion import Conversion
 from macli.campaign.problems import BadDefinition, Places
 from macli.campaign.reader import UNREAD, Mention, Reader
 from macli.campaign.steps import Node, StepReader, Steps, check_reachable, walk
@@ -113,7 +114,8 @@ class Campaign:
 
     `channel` carries the messages of steps that name none. `purpose: transactional` leaves consent
     and caps aside: for what the contact is owed, never for marketing. Whom `exit` selects leaves,
-    wherever in the campaign they stand; `goal` selects those it succeeded with. `on_edit` says
+    wherever in the campaign they stand; `goal` selects those it succeeded with. `conversion` is what the
+    report counts as brought about. `on_edit` says
     what an edit does to the contacts inside: they `keep` their version to its end, or `move` to the
     new one. A campaign that is late by more than `max_lateness`, because nothing ran, pauses and asks.
     `caps: no` leaves the caps on messages per contact aside; `quiet_hours` are the contact's local
@@ -134,6 +136,7 @@ class Campaign:
     entry: Entry
     exit: Rule | None = None
     goal: Rule | None = None
+    conversion: Conversion | None = None
     reentry: Reentry = Reentry()
     on_edit: Literal["keep", "move"] = "keep"
     max_lateness: timedelta | None = None

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from macli.campaign.conversion import Conversion
 from macli.campaign.definition import Campaign, Entry, OnEvent
 from macli.campaign.schedule import Starts
 from macli.campaign.steps import NO_WAYS, Node, Steps
@@ -32,6 +33,18 @@ def entry_in_words(entry: Entry) -> str:
 def _who(entry: Entry) -> str:
     segments = " or ".join(f"segment {name!r}" for name in entry.segments)
     return " and ".join(part for part in (segments, entry.rule) if part)
+
+
+def conversion_in_words(conversion: Conversion | None) -> str | None:
+    """What is counted as brought about, and how long after a message."""
+    if conversion is None:
+        return None
+    if conversion.event is not None:
+        what = f"{conversion.event} with {conversion.where}" if conversion.where else conversion.event
+    else:
+        what = f"the form {conversion.form!r}" if conversion.form else f"a visit to {conversion.url}"
+    after = f"{format_duration(conversion.after_click)} after a click"
+    return f"{what}, within {after} or {format_duration(conversion.after_open)} after an open"
 
 
 def _event(event: OnEvent) -> str:

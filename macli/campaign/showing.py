@@ -32,6 +32,7 @@ def shown(store: Store, row: Row, *, setting: Callable[[str], Any], now: datetim
         "entry": describe.entry_in_words(campaign.entry),
         "exit": campaign.exit,
         "goal": campaign.goal,
+        "conversion": describe.conversion_in_words(campaign.conversion),
         "reentry": campaign.reentry.when,
         "version": row["current_version"],
         "steps": list(describe.tree(campaign)),

@@ -153,6 +153,7 @@ def create(
             whenever=when, events=on or (), delay=delay, every=every, existing=existing, at=at, exit=exit_rule,
             goal=goal, reentry=reentry, from_email=from_email, from_name=from_name, reply_to=reply_to,
             template=template, sms=sms, attach=attach or (), description=description, topic=topic,
+            conversion=conversion, conversion_value=conversion_value,
         )  # fmt: skip
         changing.create(macli.store, macli.now(), name, brief, zone=macli.zone)
         macli.out.say(f"made the campaign {name!r}, a draft", shape=options.shape(None, json))
@@ -205,8 +206,8 @@ def edit(
         name=rename, category=category, channel=channel, purpose=purpose, segments=segment or (), rule=rule,
         whenever=when, events=on or (), delay=delay, every=every, existing=existing, at=at, exit=exit_rule, goal=goal,
         reentry=reentry, from_email=from_email, from_name=from_name, reply_to=reply_to, template=template,
-        sms=sms, attach=attach or (), description=description, topic=topic,
-        on_edit=on_edit,
+        sms=sms, attach=attach or (), description=description, topic=topic, on_edit=on_edit,
+        conversion=conversion, conversion_value=conversion_value,
     )  # fmt: skip
     row = campaigns.get(macli.store, name)
     saved = changing.change(macli.store, macli.now(), row, brief, zone=macli.zone)

@@ -20,18 +20,20 @@ def campaign(
     format: options.Format = None,
     json: options.Json = False,
 ) -> None:
-    """Report on one campaign: each step's messages, why some did not arrive, and where contacts stand.
+    """Report on one campaign: each step's messages, what recipients did with them, what it brought about,
+    why some did not arrive, and where contacts stand. What people did is apart from what programs did.
 
     In CSV and the other row shapes: one row a step.
 
     Example: macli report campaign spring
     """
     from macli.reports import campaign as reporting
+    from macli.reports.reactions import COLUMNS
     from macli.store import campaigns
 
     macli = Macli.of(ctx)
     shape = options.shape(format, json)
-    found = reporting.report(macli.store, campaigns.get(macli.store, name))
+    found = reporting.report(macli.store, campaigns.get(macli.store, name), now=macli.now(), zone=macli.zone)
     if shape == "json":
         macli.out.record(found, shape=shape)
         return
@@ -42,6 +44,8 @@ def campaign(
     if found["pause_reason"]:
         macli.out.say(f"paused: {found['pause_reason']}")
     for title, rows, names in (
+        ("what recipients did", found["reactions"], COLUMNS),
+        ("what it brought about", [found["conversions"]] if found["conversions"] else [], None),
         ("why not", found["not_sent"], ("step", "state", "reason", "messages")),
         ("what came back", found["came_back"], ("event", "times", "contacts")),
         ("inside now", found["inside"], ("step", "contacts", "next_due_at")),

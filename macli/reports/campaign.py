@@ -1,7 +1,11 @@
 """What a campaign reached, from the ledger and the event log, as SQL only."""
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from macli.reports.conversions import conversions
+from macli.reports.reactions import reactions
 from macli.store import Row, Store
 
 _STEPS = """
@@ -77,7 +81,7 @@ STEP_COLUMNS = (
 )
 
 
-def report(store: Store, campaign: Row) -> dict[str, Any]:
+def report(store: Store, campaign: Row, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     """Everything about one campaign: by step, why messages did not arrive, what came back, who is where."""
     params = {"campaign": campaign["id"]}
 
@@ -94,6 +98,8 @@ def report(store: Store, campaign: Row) -> dict[str, Any]:
         "ended": ended,
         "steps": records(_STEPS),
         "not_sent": records(_REASONS),
+        "reactions": reactions(store, campaign["id"]),
+        "conversions": conversions(store, campaign, now=now, zone=zone),
         "came_back": records(_EVENTS),
         "inside": inside,
     }
