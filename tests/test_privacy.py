@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,6 +19,7 @@ from macli.hits.digest import digest_some
 from macli.model import NewEvent
 from macli.privacy import erase, export, reading, sweeping
 from macli.reports import campaign as report
+from macli.reports.conversions import conversions
 from macli.store import address_hash, campaigns, suppressions
 from macli.tick.tick import run_tick
 from tests.conftest import Run
@@ -222,6 +224,33 @@ def test_p49_after_erase_grep_finds_no_word_of_the_person(world: World) -> None:
     for word in PERSONAL[:4]:
         done = subprocess.run(["grep", "-a", "-i", "-l", word, *world.path.glob("macli.db*")], capture_output=True)
         assert done.stdout == b""
+
+
+def test_p49_conversions_count_as_they_did(world: World) -> None:
+    ann = add_ann(world)
+    add_campaign(world.store, conversion={"event": "order.paid", "value": "total"})
+    campaign = campaigns.get(world.store, "spring")
+    mail_everybody(world)
+    paid = NewEvent(
+        contact_id=ann,
+        name="order.paid",
+        at=to_ms(NOW.replace(hour=20)),
+        source="shop",
+        source_id="8",
+        properties={"total": 12.5, "ship_to": CITY, "number": 777123},
+    )
+    events.record(world.store, NOW, [paid])
+    now = NOW.replace(day=9)
+
+    def reached():
+        return conversions(world.store, campaign, now=now, zone=ZoneInfo("UTC"))
+
+    before = reached()
+    assert before is not None
+    assert (before["conversions"], before["value"]) == (1, 12.5)
+    erase_now(world)
+    assert reached() == before
+    assert traces(world, ("777123",)) == [], "only what is summed up stays"
 
 
 def test_p49_nobody_finds_who_was_erased(world: World) -> None:

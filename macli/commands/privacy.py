@@ -2,7 +2,6 @@
 
 import typer
 
-from macli.clock import format_duration
 from macli.commands import options
 from macli.context import Macli
 
@@ -25,9 +24,7 @@ def retention(
     rows = list(kept.outlook(macli.store, macli.setting, macli.now()))
     gone = {} if dry_run else kept.purge(macli.store, macli.setting, macli.now())
     for row in rows:
-        row["kept"] = "for good" if row["kept"] is None else format_duration(row["kept"])
-        if not dry_run:
-            row["gone"] = gone[row["kind"]]
+        row["gone"] = gone.get(row["kind"], 0)
     columns = ("kind", "setting", "kept", "old" if dry_run else "gone")
     macli.out.rows(rows, columns=columns, shape=shape)
 

@@ -29,10 +29,25 @@ def anonymise(store: Store, now: datetime, source: str) -> None:
     Their addresses are no business of this: who must not be written to has to be known by then.
     """
     remove_where(store, now, ERASING, {}, source)
-    for statement in (_CONSENT_LOG, *_GONE, _EVENTS, _VISITED, _LEFT, _VISITORS_GONE, _LEDGER, _HITS):
+    events = _EVENTS.format(counted=_counted(store))
+    for statement in (_CONSENT_LOG, *_GONE, events, _VISITED, _LEFT, _VISITORS_GONE, _LEDGER, _HITS):
         store.execute(statement)
     store.execute(_CONTACTS, {"now": to_ms(now)})
 
+
+def _counted(store: Store) -> str:
+    """SQL: the properties of an event that a report counts by: a form's name, an amount some campaign sums."""
+    says = store.dialect
+    amounts = {row["name"]: says.json_number("properties", row["name"]) for row in store.rows(_AMOUNTS)}
+    form = "CASE WHEN name = 'form.submitted' THEN properties ->> 'form' END"
+    return says.json_merge("'{}'", says.json_of(**{**amounts, "form": form}))
+
+
+_AMOUNTS = """
+SELECT DISTINCT definition -> 'conversion' ->> 'value' AS name
+FROM campaign_versions
+WHERE definition -> 'conversion' ->> 'value' IS NOT NULL
+"""
 
 # A source is what a person typed, too ("by phone from Ann"): one that others have as well tells nobody.
 _COMMON = f"""
@@ -71,7 +86,7 @@ SET properties = CASE
         WHERE links.id = events.properties ->> 'link'
           AND links.url = events.properties ->> 'url'
       ) THEN properties
-      ELSE '{{}}'
+      ELSE {{counted}}
     END,
     folded = NULL,
     visitor_id = NULL,

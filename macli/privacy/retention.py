@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from macli.clock import to_ms
 from macli.errors import OperationFailed
 from macli.privacy.anonymising import ERASING, anonymise, choose
-from macli.store import Store, suppressions
+from macli.store import Store, settings, suppressions
 
 if TYPE_CHECKING:
     from macli.tick.chores import Trouble
@@ -46,7 +46,7 @@ def outlook(store: Store, setting: Callable[[str], Any], now: datetime) -> Itera
         yield {
             "kind": kind.name,
             "setting": kind.setting,
-            "kept": lasts,
+            "kept": "for good" if lasts is None else settings.in_force(store, kind.setting)["value"],
             "old": 0 if lasts is None else kind.old(store, to_ms(now - lasts)),
         }
 
