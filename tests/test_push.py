@@ -220,8 +220,21 @@ def test_a_message_is_shown_with_a_link_that_comes_to_us_first(world: World) -> 
     assert said["icon"] == "https://shop.example/icon.png"
     with serving(world) as client:
         answer = client.get(said["url"])
-    assert answer.headers["location"].startswith("https://shop.example/spring?who=c0%40example.com")
+    leads = answer.headers["location"]
+    assert leads.startswith("https://shop.example/spring?who=c0%40example.com&utm_source=shop.example&utm_medium=push")
     assert [tuple(row) for row in world.store.rows("SELECT kind, send FROM hits")] == [("click", 1)]
+
+
+def test_r32_who_does_not_want_to_be_followed_gets_the_link_as_it_was_written(world: World) -> None:
+    with web_server(lambda asked: Answer(201)) as server:
+        use_webpush(world)
+        browser = Browser(f"{server.url}/1")
+        give(world, 1, browser)
+        with world.store.write():
+            world.store.execute("INSERT INTO preferences (contact_id, untracked, changed_at) VALUES (1, 1, 0)")
+        push_campaign(world)
+        run_tick(world.engine())
+    assert browser.read(server.asked[0].body)["url"] == "https://shop.example/spring?who=c0%40example.com"
 
 
 def test_a_device_that_is_gone_is_removed_and_the_other_gets_the_message(world: World) -> None:

@@ -8,7 +8,9 @@ from macli.commands import options
 from macli.context import Macli
 from macli.store import channels
 
-app = typer.Typer(no_args_is_help=True, help="Which provider carries e-mail, text messages, push messages and webhooks.")
+app = typer.Typer(
+    no_args_is_help=True, help="Which provider carries e-mail, text messages, push messages and webhooks."
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The channel.", autocompletion=options.names_of("channels"))]
 Provider = Annotated[

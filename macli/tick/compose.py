@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -157,7 +157,8 @@ class _Variant:
         self._trail: content.Trail | None = None
         self._push: PushComposer | None = None
         if self._kind == "push":
-            self._push = PushComposer(engine, self._name, tracked=composer.followed)
+            utm = partial(composer.utm, self._kind)
+            self._push = PushComposer(engine, self._name, followed=composer.followed, utm=utm)
         if base is not None and self._keys is not None:
             self._trail, self._tracked = self._follow(self._keys, base)
         else:

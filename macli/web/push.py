@@ -11,6 +11,7 @@ from macli.providers.webpush import WebPush
 from macli.store import Store, channels, devices, ledger, providers, web_rates
 from macli.store import visitors as known
 from macli.visitors import devices as browsers
+from macli.web.bodies import Refused, read
 from macli.web.origins import trusted
 from macli.web.site import Site
 
@@ -23,14 +24,6 @@ STATIC = Path(__file__).parent / "static"
 _LARGEST = 8 * 1024
 _MOST, _HOUR = 60, 3_600_000
 """Subscriptions one address may post in an hour."""
-
-
-class Refused(Exception):
-    """What a browser sent is answered with this status and these words."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 def routes(site: Site) -> "list[Route]":
@@ -140,11 +133,7 @@ def _provider(store: Store, site: Site) -> WebPush | None:
 
 
 async def _document(request: "Request") -> dict[str, Any]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST:
-            raise Refused(413, "too large")
+    body = await read(request, _LARGEST)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,6 +1,7 @@
-// Asks a browser to take push messages:
-//   macliPush.subscribe({ visitor: "…" }), from a click, since browsers ask their user only then.
-// Also: worker (where the service worker is, /sw.js unless said). Who came here by a message's link is known by it.
+// Asks a browser to take push messages. In a page, beside /m.js:
+//   <script src="https://…/push.js" async></script>
+// and then macliPush.subscribe(), from a click, since browsers ask their user only then. Its options are
+// worker (where the service worker is, /sw.js unless said) and visitor (a token, m.js's unless said).
 "use strict";
 
 window.macliPush = (() => {
@@ -13,9 +14,8 @@ window.macliPush = (() => {
     if (!answer.ok) throw new Error((await answer.json()).error);
   }
 
-  async function subscribe({ visitor, worker = "/sw.js" }) {
-    const message = new URLSearchParams(location.search).get("_mc") || undefined;
-    if (!supported()) return false;
+  async function subscribe({ worker = "/sw.js", visitor = window.macli && window.macli.visitor() } = {}) {
+    if (!supported() || !visitor) return false;
     if ((await Notification.requestPermission()) !== "granted") return false;
     const { key } = await (await fetch(home + "/push/key")).json();
     await navigator.serviceWorker.register(worker);
@@ -24,7 +24,7 @@ window.macliPush = (() => {
       userVisibleOnly: true,
       applicationServerKey: octets(key),
     });
-    await post("/push/subscribe", { v: visitor, m: message, subscription });
+    await post("/push/subscribe", { v: visitor, subscription });
     return true;
   }
 
