@@ -41,6 +41,9 @@ class Settings:
     ca_file: Path | None = option(None, help="Certificates to trust instead of the machine's.")
     api_base: str = option("https://api.smtp2go.com/v3", help="The API's address; regional ones exist.")
     insecure: bool = option(False, help="Let the password travel unencrypted.")
+    track: str = option(
+        "own", choices=("own", "provider"), help="Whose word counts for opens and clicks: own (macli's) or provider."
+    )
     connections: int = option(4, help="How many connections at once.")
     timeout: float = option(60.0, help="Seconds to wait for an answer.")
 

@@ -4,13 +4,12 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from macli.clock import to_ms
 from macli.model import Report, SendState
 
 SOURCE = "smtp2go"
-Track = Literal["own", "provider"]
 
 EVENTS: Mapping[str, tuple[SendState | None, str | None]] = {
     "processed": ("accepted", None),
@@ -32,7 +31,7 @@ _MINUTE_MS = 60_000
 _LONGEST = 998
 
 
-def report(params: Mapping[str, Any], *, track: Track, now: datetime) -> Report | None:
+def report(params: Mapping[str, Any], *, track: str, now: datetime) -> Report | None:
     """What one event says of a mail; None where it says nothing macli takes from SMTP2GO.
 
     With ``track`` own its opens and clicks are left out: macli's own pixel and links have told of them.

@@ -188,6 +188,8 @@ SELECT heard.place, heard.at, heard.words, sends.id AS send_id, sends.contact_id
 FROM heard
 JOIN sends ON sends.id = heard.send_id
 WHERE heard.event IS NOT NULL
+  -- A text message is settled by the first final word on it: one that says the contrary later did not happen.
+  AND (heard.state IS NULL OR sends.channel = 'email' OR (heard.state = 'delivered') = (sends.state = 'delivered'))
   AND NOT (
     heard.once
     AND (
