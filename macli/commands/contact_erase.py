@@ -31,7 +31,7 @@ def command(
         macli.out.say(f"{contact} is erased already: nothing mentions it, and it is not written to", shape=shape)
         return
     left = remaining.elsewhere(macli.store, person)
-    what = ", ".join(f"{count:,} {name}" for name, count in person.counts.items())
+    what = ", ".join(f"{name}: {count:,}" for name, count in person.counts.items())
     macli.out.confirm(f"erase {contact} for good ({what or 'what still mentions it'})?", yes=yes)
     others = erase.erase(macli.store, macli.now(), person)
     if trouble := sweeping.finish(macli.store):
