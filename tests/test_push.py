@@ -13,20 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import http_ece
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
 
 from macli.clock import to_ms
-from macli.model import Device, Push
+from macli.model import Push
 from macli.providers import load
 from macli.providers.webpush import MOST_OCTETS, new_key
-from macli.store import channels, devices, providers
-from macli.store import settings as kept
+from macli.store import devices, providers
 from macli.tick.tick import run_tick
 from macli.visitors.joining import join
+from tests.push_device import Browser, give, text, use_webpush
 from tests.site import keys, serving
 from tests.web_server import Answer, web_server
 from tests.world import NOW, World, add_campaign, add_contacts, new_world, opt_out
@@ -43,54 +40,12 @@ icon: https://shop.example/icon.png
 """
 
 
-def text(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
-
-
-class Browser:
-    """A browser that took a subscription: its keys, and what it makes of a message."""
-
-    def __init__(self, endpoint: str) -> None:
-        self.private = ec.generate_private_key(ec.SECP256R1())
-        self.auth = os.urandom(16)
-        point = self.private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        self.device = Device(endpoint=endpoint, p256dh=text(point), auth=text(self.auth))
-
-    @property
-    def subscription(self) -> dict[str, Any]:
-        return {
-            "endpoint": self.device.endpoint,
-            "expirationTime": None,
-            "keys": {"p256dh": self.device.p256dh, "auth": self.device.auth},
-        }
-
-    def read(self, body: bytes) -> Any:
-        plain = http_ece.decrypt(body, private_key=self.private, auth_secret=self.auth, version="aes128gcm")
-        return json.loads(plain)
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     made = new_world(tmp_path / "shop")
     add_contacts(made.store, 2)
     with made.store:
         yield made
-
-
-def use_webpush(world: World, **settings: Any) -> None:
-    """Put the channel push on web push that may post to this machine."""
-    key = world.path / "vapid.key"
-    key.write_text(new_key())
-    given = {"subject": "mailto:web@shop.example", "private_key": f"file:{key}", "allow_private": True, **settings}
-    providers.add(world.store, NOW, "web", "webpush", given, workspace=world.path)
-    channels.set_provider(world.store, "push", "web")
-    kept.put(world.store, NOW, "public_url", "https://news.example")
-    kept.put(world.store, NOW, "tracker.domains", "shop.example")
-
-
-def give(world: World, contact_id: int, *browsers: Browser) -> None:
-    for browser in browsers:
-        devices.put(world.store, to_ms(NOW), browser.device, contact_id=contact_id, visitor_id=None, agent=None)
 
 
 def push_campaign(world: World, **definition: Any) -> int:
