@@ -451,6 +451,23 @@ def test_p49_a_purged_or_removed_contact_is_erased_by_address(world: World) -> N
     assert traces(world, ("bob@example.com",)) == []
 
 
+def test_p49_an_old_mail_of_an_erased_person_changes_nothing_any_more(world: World) -> None:
+    ann = add_ann(world)
+    mail_everybody(world)
+    send = world.store.value("SELECT id FROM sends")
+    tokens = keys(world).message(send)
+    erase_now(world)
+    with serving(world) as client:
+        for path in (f"/u/{tokens.act}", f"/prefs/{tokens.act}", f"/confirm/{tokens.act}"):
+            assert client.get(path).status_code in (200, 404), path
+            assert client.post(path, data={"List-Unsubscribe": "One-Click"}).status_code in (200, 404), path
+    row = world.store.row("SELECT email, phone, attributes, state FROM contacts WHERE id = ?", (ann,))
+    assert tuple(row) == (None, None, "{}", "erased")
+    assert world.store.value("SELECT count(*) FROM consents") == 0
+    run_tick(world.engine(NOW.replace(day=2)))
+    assert world.store.value("SELECT count(*) FROM events WHERE properties LIKE '%testclient%'") == 0
+
+
 def test_p49_planned_messages_and_ways_through_campaigns_end(world: World) -> None:
     ann = add_ann(world)
     later = NOW.replace(day=20)

@@ -9,8 +9,9 @@ import pytest
 from macli import contacts, events
 from macli.clock import to_ms
 from macli.errors import UnknownName
-from macli.model import NewEvent
-from macli.privacy import retention
+from macli.model import NewEvent, Report
+from macli.privacy import erase, mentions, retention
+from macli.responses import hear
 from macli.store import contacts as kept
 from macli.store import settings, suppressions
 from macli.tick.tick import run_tick
@@ -173,9 +174,7 @@ def test_p49_the_tick_purges_once_a_day_a_bounded_part(world: World, monkeypatch
     assert tick(later + timedelta(hours=25)) == 2
 
 
-def test_p49_addresses_of_hits_after_an_erasure_go_with_the_next_day(world: World) -> None:
-    from macli.privacy import erase
-
+def test_p49_what_comes_in_after_an_erasure_is_forgotten_with_the_next_day(world: World) -> None:
     add_contacts(world.store, 2)
     mail_everybody(world)
     erase.erase(world.store, NOW, erase.find(world.store, "c0@example.com", None))
@@ -188,7 +187,13 @@ def test_p49_addresses_of_hits_after_an_erasure_go_with_the_next_day(world: Worl
             """,
             (to_ms(NOW),),
         )
+    send = world.store.value("SELECT id FROM sends ORDER BY contact_id LIMIT 1")
+    words = "550 <c0@example.com>: no such user"
+    told = Report(source="bounces", source_id="1", at=to_ms(NOW), event="email.bounced", send_id=send, words=words)
+    assert hear(world.store, NOW, [told]) == 1
     run_tick(world.engine(NOW + DAY))
+    assert world.store.value("SELECT count(*) FROM events WHERE name = 'email.bounced'") == 1
+    assert not any(mentions.everywhere(world.store, ["c0@example.com"]))
     erased = (
         "SELECT sends.id FROM sends JOIN contacts ON contacts.id = sends.contact_id WHERE contacts.state = 'erased'"
     )

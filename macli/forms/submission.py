@@ -15,7 +15,7 @@ from macli.forms.answering import Answers
 from macli.forms.definition import Consent, Field, Form
 from macli.forms.words import words_for
 from macli.model import AttributeType, NewEvent
-from macli.store import Row, Store, attributes, consents, suppressions
+from macli.store import Row, Store, attributes, consents, ledger, suppressions
 from macli.store import contacts as people
 from macli.store.attributes import BadValue, Value
 from macli.visitors import joining
@@ -144,8 +144,8 @@ def _mail(store: Store, send_id: int | None) -> Row | None:
     return None if send_id is None else store.row(_MAIL, {"id": send_id})
 
 
-_MAIL = """
-SELECT id, contact_id, campaign_id
+_MAIL = f"""
+SELECT id, {ledger.RECIPIENT} AS contact_id, campaign_id
 FROM sends
 WHERE id = :id
 """

@@ -9,7 +9,7 @@ from macli.clock import to_ms
 from macli.hits import rules as written
 from macli.hits.judging import judge
 from macli.hits.rules import CLASSES, Rules
-from macli.store import Store
+from macli.store import Store, ledger
 
 if TYPE_CHECKING:
     from macli.tick.chores import Trouble
@@ -65,10 +65,10 @@ WHERE id IN (
 )
 """
 
-_KEEP = """
+_KEEP = f"""
 UPDATE hits
 SET class = judged.class, rule = judged.rule, rules_version = :version,
-    ip = CASE WHEN EXISTS (SELECT 1 FROM sends WHERE sends.id = hits.send AND sends.contact_id IS NOT NULL)
+    ip = CASE WHEN EXISTS (SELECT 1 FROM sends WHERE sends.id = hits.send AND {ledger.RECIPIENT} IS NOT NULL)
          THEN hits.ip END
 FROM judged
 WHERE judged.id = hits.id

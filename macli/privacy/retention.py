@@ -82,14 +82,15 @@ def chore(engine: "Engine", trouble: "Trouble") -> int:
     with store.write():
         store.execute("DELETE FROM web_rates WHERE window_at < :before", {"before": to_ms(engine.now) - _RATES_MS})
         store.execute(_HITS_OF_ERASED)
+        _forget_news(store, engine.now)
         if all(count < _BATCHES * BATCH for count in gone.values()):
-            store.execute(_NOTE, {"now": str(to_ms(engine.now))})
+            store.execute(_NOTE, {"key": "retention_at", "value": str(to_ms(engine.now))})
     return 0
 
 
 _NOTE = """
 INSERT INTO meta (key, value)
-VALUES ('retention_at', :now)
+VALUES (:key, :value)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 """
 
@@ -103,6 +104,42 @@ WHERE class IS NOT NULL
     JOIN sends ON sends.contact_id = contacts.id
     WHERE contacts.removed_at IS NOT NULL
       AND contacts.state = 'erased'
+  )
+"""
+
+
+def _forget_news(store: Store, now: datetime) -> None:
+    """What was told of erased people since the last time: a late bounce of an old mail, a click in it."""
+    last = int(store.value("SELECT coalesce(max(id), 0) FROM events"))
+    since = int(store.value("SELECT value FROM meta WHERE key = 'retention_event'") or 0)
+    told = store.rows(_TOLD, {"since": since})
+    if told:
+        choose(store, (row["contact_id"] for row in told))
+        anonymise(store, now, "retention")
+    store.execute(_UNTELL, {"since": since})
+    store.execute(_NOTE, {"key": "retention_event", "value": str(last)})
+
+
+_TOLD = """
+SELECT DISTINCT events.contact_id
+FROM events
+JOIN contacts ON contacts.id = events.contact_id
+WHERE events.id > :since
+  AND contacts.state = 'erased'
+"""
+
+# By an old mail's links somebody can still say no: that is of nobody, and of the message.
+_UNTELL = """
+UPDATE events
+SET properties = '{}', folded = NULL
+WHERE id > :since
+  AND contact_id IS NULL
+  AND send_id IN (
+    SELECT sends.id
+    FROM sends
+    JOIN contacts ON contacts.id = sends.contact_id
+    WHERE contacts.state = 'erased'
+      AND sends.id = events.send_id
   )
 """
 

@@ -118,6 +118,11 @@ def marked(store: Store, send_ids: Iterable[int], *, worker_id: int) -> set[int]
     return {send_id for send_id in send_ids if store.value(row, {"id": send_id, "worker": worker_id}) is not None}
 
 
+RECIPIENT = "(SELECT contacts.id FROM contacts WHERE contacts.id = sends.contact_id AND contacts.state <> 'erased')"
+"""SQL over ``sends``: whom a send is to, for what may change or show that contact; NULL once they are deleted or
+erased. What only counts goes by ``contact_id``, which an erased contact keeps."""
+
+
 def contact_of(store: Store, send_id: int) -> int | None:
     """Whom a send is to; None where that contact was deleted."""
     found: int | None = store.value("SELECT contact_id FROM sends WHERE id = :id", {"id": send_id})

@@ -10,7 +10,7 @@ from macli.errors import MacliError
 from macli.forms.definition import Form
 from macli.hits.rules import read
 from macli.signing import Keyring
-from macli.store import Row, Store, contacts, visitors
+from macli.store import Row, Store, contacts, ledger, visitors
 from macli.store.attributes import text_of
 from macli.urls import FOLLOW
 from macli.web.site import Site
@@ -54,8 +54,8 @@ def mailed(store: Store, keys: Keyring, token: str) -> Row | None:
     return None if send_id is None else store.row(_SEND, {"id": send_id})
 
 
-_SEND = """
-SELECT id, contact_id, campaign_id
+_SEND = f"""
+SELECT id, {ledger.RECIPIENT} AS contact_id, campaign_id
 FROM sends
 WHERE id = :id
 """
