@@ -107,6 +107,7 @@ def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict
     params: dict[str, Any] = {"audience_channel": policy.channel}
     if policy.channel != "webhook":
         # An address that is there for a no alone still gets what its owner is owed.
+        hashes = "suppression_hashes"
         but = "" if policy.purpose == "campaign" else " AND {table}.reason <> 'opted_out'"
         clauses.append(
             f"""WHEN EXISTS (
@@ -124,7 +125,7 @@ def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict
                 SELECT 1
                 FROM suppression_hashes
                 WHERE suppression_hashes.channel = :audience_channel
-                  AND suppression_hashes.hash = address_hash(:audience_channel, {address}){but.format(table="suppression_hashes")}
+                  AND suppression_hashes.hash = address_hash(:audience_channel, {address}){but.format(table=hashes)}
               )
             END THEN 'suppressed'"""
         )

@@ -32,7 +32,18 @@ _LATER_HEADERS = [
     (b"retry-after", b"60"),
 ]
 
-ROOMS: tuple[str, ...] = ("push", "tracker", "forms", "landing", "downloads", "banners", "hooks", "unsubscribe", "preferences", "confirm")
+ROOMS: tuple[str, ...] = (
+    "push",
+    "tracker",
+    "forms",
+    "landing",
+    "downloads",
+    "banners",
+    "hooks",
+    "unsubscribe",
+    "preferences",
+    "confirm",
+)
 """Modules of this folder with pages: each has ``routes(site)``."""
 
 
