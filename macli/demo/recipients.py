@@ -50,7 +50,7 @@ def mails(files: Iterable[Path], base: str) -> Iterator[Mail]:
         if listed and pixels:
             yield Mail(
                 file=file,
-                to=str(message["To"]),
+                to=message["To"].addresses[0].addr_spec,
                 pixel=pixels[0],
                 links=tuple(dict.fromkeys(path for path in paths if path[:3] in ("/c/", "/r/"))),
                 unsubscribe=listed[1],

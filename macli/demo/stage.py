@@ -48,6 +48,11 @@ class Stage:
         for command, meaning in lines:
             self._console.print(Text.assemble((command.ljust(40), "bold cyan"), f"  # {meaning}"))
 
+    @property
+    def watched(self) -> bool:
+        """Whether a person sits before it and can end it."""
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
     def yaml(self, text: str) -> None:
         """A piece of YAML, in colours where there are any."""
         if not self._console.is_terminal or self._console.no_color:

@@ -1,14 +1,17 @@
-"""The demo's story: a tea and wool shop in Reykjavík, told in ten acts by macli's own commands."""
+"""The demo's story: a tea and wool shop in Reykjavík, told act by act by macli's own commands."""
 
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from macli.clock import system_clock
 from macli.demo import lists
+from macli.demo.audience import Audience
 from macli.demo.people import FILES, Person, population
 from macli.demo.stage import Stage, quoted
 
@@ -31,24 +34,45 @@ class Story:
         self.first_day = stage.now
         self.customers, self.newcomers = population(contacts, NEWCOMERS, stage.now)
         self.sale = f"{SEASONS[stage.now.month % 12 // 3]} Sale"
+        self.over = False
 
     def tell(self) -> None:
         started = time.monotonic()
         with _inside(self.home):
             self.open_the_shop()
-            with _inside(self.shop):
+            with _inside(self.shop), ExitStack() as open_doors:
+                self.url = open_doors.enter_context(self.served())
+                self.audience = open_doors.enter_context(Audience.of(self.stage, self.url))
                 self.say_who_writes()
                 self.import_the_list()
                 self.remember()
                 self.find_the_best()
                 self.write_the_campaign()
                 self.send_it_once()
+                self.hear_the_answers()
                 self.text_by_day()
                 self.apply_a_workflow()
                 self.let_days_pass()
                 self.look_back()
+                self.open_a_page()
                 self.look_inside()
                 self.say_goodbye(time.monotonic() - started)
+                self.stay_open()
+
+    @contextmanager
+    def served(self) -> Iterator[str]:
+        """The shop's macli serve, by the story's clock and, when that is over, by the real one; its address."""
+        from macli.web.server import Place, free_port, in_background
+
+        port = free_port("127.0.0.1", 0)
+        place = Place(
+            workspace=self.shop, store=self.shop / "macli.db", zone=ZoneInfo("UTC"), host="127.0.0.1", port=port
+        )
+        with in_background(place, self.clock):
+            yield f"http://127.0.0.1:{port}"
+
+    def clock(self) -> datetime:
+        return system_clock() if self.over else self.stage.now
 
     def open_the_shop(self) -> None:
         self.stage.act(
@@ -66,6 +90,7 @@ class Story:
             ("sender.name", "Norðurljós"),
             ("sender.email", "hello@nordurljos.example"),
             ("postal_address", "Laugavegur 1, 101 Reykjavík"),
+            ("public_url", self.url),
         ):
             self.stage.macli("settings", "set", key, value, first=0)
 
@@ -132,6 +157,24 @@ class Story:
         self.stage.write()
         self.stage.tell(f"{len(sent)} mails have left, to {len(addresses)} different addresses.")
 
+    def hear_the_answers(self) -> None:
+        self.stage.act(
+            "What comes back",
+            "Every mail has a pixel and links of its own, and macli serve is listening. In the next hours people "
+            "read, and programs do as programs do: a scanner at a company's door follows every link, Apple's proxy "
+            "loads every picture. All of it is kept, and told apart.",
+        )
+        self.stage.write(f"\n$ macli serve --port {self.url.rpartition(':')[2]} &", style="bold cyan")
+        mails = self.audience.mails(self.messages("eml"))
+        done = self.audience.read(mails)
+        self.stage.write()
+        self.stage.tell(
+            f"{done.people} people opened their mail and {done.clicks} of them followed the link; programs fetched "
+            f"{done.machines} mails; {done.noes} pressed the unsubscribe button of their mail program."
+        )
+        self.tick_at("18:00")
+        self.stage.macli("report", "campaign", self.sale)
+
     def text_by_day(self) -> None:
         self.stage.act(
             "Text messages, by daylight",
@@ -173,9 +216,12 @@ class Story:
 
         self.day(2)
         readers = [person for place, person in enumerate(self.newcomers) if place % 5 < 3]
-        lists.write_opens(self.shop / "opened.ndjson", readers, self.stage.now - timedelta(hours=8))
-        self.stage.macli("event", "import", "opened.ndjson")
-        self.stage.macli("contact", "opt-out", self.leaver.email)
+        mails = {mail.to: mail for mail in self.audience.mails(self.messages("eml"))}
+        self.audience.open_each([mails[person.email] for person in readers], self.stage.now - timedelta(hours=8))
+        self.stage.tell(f"{len(readers)} of them read their first mail in the night. One had enough of it:")
+        no = mails[self.leaver.email].unsubscribe
+        self.stage.typed("curl", "--data", "List-Unsubscribe=One-Click", f"{self.url}{no}")
+        self.audience.refuse(mails[self.leaver.email])
 
         self.day(3)
         standing.append(self.after_tick("11:00"))
@@ -186,12 +232,37 @@ class Story:
         self.stage.write()
         self.stage.rows(_turned(standing), title="who stands where")
         name = f"{self.leaver.first_name} {self.leaver.last_name}"
-        self.stage.tell(f"{name} opted out on the second day: one mail less on the third, and nothing since.")
+        self.stage.tell(f"{name} unsubscribed on the second day: one mail less on the third, and no mail since.")
 
     def look_back(self) -> None:
         self.stage.act("What came of it", "Reports are counted from the ledger and from what came back.")
         self.stage.macli("report", "campaign", "Welcome")
         self.stage.macli("message", "list", "--contact", self.leaver.email)
+
+    def open_a_page(self) -> None:
+        self.stage.act(
+            "A page and a form",
+            "Landing pages and forms are components like templates, with versions. Who signs up is asked by mail to "
+            "confirm; a stranger who types a customer's address changes nothing about her.",
+        )
+        shutil.copytree(FILES / "web", self.shop / "web")
+        self.stage.typed("cat", "web/letter.yaml")
+        self.stage.yaml((self.shop / "web/letter.yaml").read_text("utf-8").rstrip())
+        self.stage.macli("topic", "create", "letter", "--title", "The letter from the north", first=0)
+        self.stage.macli("form", "create", "letter", "--file", "web/letter.yaml", "--category", "Onboarding")
+        self.stage.macli("page", "create", "tea", "--html", "web/tea.html", "--category", "Onboarding")
+
+    def stay_open(self) -> None:
+        """On a terminal the shop stays open until Ctrl-C; a script goes on."""
+        self.over = True
+        if not self.stage.watched:
+            self.stage.tell("macli serve, in the workspace, opens the pages again at the same address:")
+            self.stage.typed("macli", "serve", "--port", self.url.rpartition(":")[2])
+            return
+        self.stage.tell("The pages are open now. Ctrl-C closes the shop.")
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
 
     def look_inside(self) -> None:
         self.stage.act(
@@ -206,6 +277,15 @@ class Story:
         mails, texts = len(self.messages("eml")), len(self.messages("sms"))
         self.stage.write()
         self.stage.tell(f"Six days, {mails} mails and {texts} texts, in {seconds:.1f} seconds.")
+        someone = next(mail for mail in self.audience.mails(self.messages("eml")) if mail.to != self.leaver.email)
+        self.stage.end(
+            "In a browser",
+            (
+                (f"{self.url}/p/tea", "the landing page, with its form"),
+                (f"{self.url}{someone.links[0]}", "a link of a mail: it is counted, and leads on"),
+                (f"{self.url}{someone.unsubscribe.replace('/u/', '/prefs/')}", "what that reader may choose"),
+            ),
+        )
         self.stage.end(
             "Look around",
             (
