@@ -70,6 +70,7 @@ COMMANDS: dict[str, Section] = {
         "tick": "Do everything that is due, once.",
         "run": "Do what is due until stopped.",
         "serve": "Answer the world: clicks, unsubscribing, forms, pages, providers' reports.",
+        "hook": "Where providers and your own systems report what happened.",
     },
     "Looking back": {
         "message": "What became of each message.",

@@ -79,15 +79,18 @@ def listed(store: Store, workspace: Path, public_url: str | None) -> Iterator[di
     }
 
 
-def address(store: Store, workspace: Path, public_url: str | None, name: str) -> list[str]:
+def addresses(store: Store, workspace: Path, public_url: str | None, name: str) -> list[str]:
     """The whole addresses of a hook, its secret in them. Raises OperationFailed where that is not made yet."""
     if public_url is None:
-        raise OperationFailed("nobody can reach this workspace yet", hint="macli settings set public_url https://…")
+        raise OperationFailed(
+            "no public_url: nobody outside can reach this workspace",
+            hint="macli settings set public_url https://news.example.com",
+        )
     if name.casefold() == EVENTS:
         return [_address(public_url, "/hooks/events")]
     row: Row = providers.get(store, name)
     if row["kind"] not in PATHS:
-        raise UsageError(f"{row['name']!r} is a {row['kind']} provider, which reports nothing", hint="macli hook list")
+        raise UsageError(f"{row['name']!r} ({row['kind']}) reports nothing", hint="macli hook list")
     revealed = ""
     if row["kind"] == "smtp2go":
         known = secret(workspace, row["name"], row["kind"])
