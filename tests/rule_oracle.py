@@ -62,6 +62,8 @@ def fits(rule: tree.Rule, contact: Contact, world: World) -> bool:
         case consents.Suppressed():
             address = {"email": contact["email"], "sms": contact["phone"]}[rule.channel.text.lower()]
             return address is not None and (rule.channel.text.lower(), address) in world.suppressed
+        case consents.HasDevice():
+            return bool(contact["devices"])
         case consents.Has():
             return bool(contact[rule.what.text.lower()])
         case events.Happened():

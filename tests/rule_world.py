@@ -14,7 +14,7 @@ from macli.rules.asked import Count
 from macli.rules.comparisons import Among, During, Equals, IsSet, Ordered, Texted
 from macli.rules.moments import Duration, When
 from macli.rules.predicates.attributes import Attribute, Everyone
-from macli.rules.predicates.consents import Has, Opted, Suppressed
+from macli.rules.predicates.consents import Has, HasDevice, Opted, Suppressed
 from macli.rules.predicates.dates import Anniversary
 from macli.rules.predicates.events import Happened, Property
 from macli.rules.predicates.membership import FinishedCampaign, InCampaign, InSegment
@@ -144,6 +144,7 @@ def contacts() -> st.SearchStrategy[dict[str, Any]]:
                 st.sampled_from(["granted", "withdrawn", "pending"]),
                 max_size=4,
             ),
+            "devices": st.integers(0, 2),
             "segments": st.sets(st.just(3)),
             "enrollments": st.lists(st.tuples(st.sampled_from([1, 2]), st.booleans()), max_size=3),
             "events": st.lists(
@@ -161,7 +162,7 @@ def contacts() -> st.SearchStrategy[dict[str, Any]]:
             "sends": st.lists(
                 st.fixed_dictionaries(
                     {
-                        "channel": st.sampled_from(["email", "sms", "webhook"]),
+                        "channel": st.sampled_from(["email", "sms", "push", "webhook"]),
                         "purpose": st.sampled_from(["campaign", "campaign", "test"]),
                         "state": st.sampled_from(STATES),
                         "campaign_id": st.none() | st.sampled_from([1, 2]),
@@ -336,6 +337,7 @@ consents = st.one_of(
     ),
     channels.map(lambda channel: Suppressed(channel=channel)),
     st.sampled_from(["email", "phone"]).map(lambda what: Has(what=Literal(text=what, quoted=False))),
+    st.just(HasDevice()),
 )
 campaigns = st.sampled_from(["spring", "ÚJ"]).map(lambda text: Literal(text=text))
 counts = st.one_of(
@@ -465,6 +467,12 @@ def keep(store: Store, found: list[dict[str, Any]], suppressed: set[tuple[str, s
                 " VALUES (?, ?, ?, ?, 'test', 0)",
                 (key, channel, topic, status),
             )
+        for place in range(contact["devices"]):
+            store.execute(
+                "INSERT INTO devices (contact_id, endpoint, p256dh, auth, created_at, seen_at)"
+                " VALUES (?, ?, 'x', 'x', 0, 0)",
+                (key, f"https://push.example/{key}/{place}"),
+            )
         for segment in contact["segments"]:
             store.execute("INSERT INTO segment_members VALUES (?, ?, 0)", (segment, key))
         for turn, (campaign, ended) in enumerate(contact["enrollments"], start=1):
@@ -509,6 +517,7 @@ def someone(number: int, **known: Any) -> dict[str, Any]:
         "attributes": {},
         "tags": set(),
         "consents": {},
+        "devices": 0,
         "segments": set(),
         "enrollments": [],
         "events": [],

@@ -485,6 +485,42 @@ def test_c14_devices_are_listed_by_contact_and_removed_by_number(macli, workspac
     assert len(json.loads(macli("device", "list", "--json").out)) == 1
 
 
+def test_c14_a_rule_asks_whether_a_contact_has_a_device(macli, workspace: Path) -> None:
+    from macli.store import open_store
+
+    for name in ("ann", "bob", "cid"):
+        macli("contact", "add", f"{name}@example.com")
+    macli("segment", "create", "vip", "--rule", "email in (bob@example.com, cid@example.com)")
+    with open_store(workspace / "macli.db") as store:
+        for contact_id in (1, 2):
+            browser = Browser(f"https://push.example/{contact_id}")
+            devices.put(store, to_ms(NOW), browser.device, contact_id=contact_id, visitor_id=None, agent=None)
+
+    def count(rule: str) -> int:
+        return int(json.loads(macli("segment", "preview", "--rule", rule, "--json").out)["contacts"])
+
+    assert [count(rule) for rule in ("has device", "not has device", 'in segment "vip" and has device')] == [2, 1, 1]
+    assert "phone or device" in macli("segment", "preview", "--rule", "has devices").err
+
+
+def test_a_campaigns_push_message_can_be_tried_on_ones_own_devices(world: World) -> None:
+    from macli.errors import OperationFailed
+    from macli.store import campaigns
+    from macli.tick.trial import send_test
+
+    with web_server(lambda asked: Answer(201)) as server:
+        use_webpush(world)
+        browser = Browser(f"{server.url}/1")
+        give(world, 2, browser)
+        push_campaign(world)
+        campaign = campaigns.get(world.store, "spring")
+        (trial,) = send_test(world.engine(), campaign, "c1@example.com", contact_id=1)
+        with pytest.raises(OperationFailed, match="has no message for c0"):
+            send_test(world.engine(), campaign, "c0@example.com")
+    assert (trial.to, trial.outcome.verdict) == ("contact:2", "accepted")
+    assert browser.read(server.asked[0].body)["title"] == "Hi Contact 0"
+
+
 def test_in_a_new_store_push_messages_go_to_the_outbox_and_no_device_is_written_down(world: World) -> None:
     give(world, 1, Browser("https://push.example/secret"))
     push_campaign(world)

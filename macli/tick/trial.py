@@ -29,6 +29,7 @@ class Trial:
 def send_test(engine: Engine, campaign: Row, to: str, *, contact_id: int | None = None) -> list[Trial]:
     """Send each message of a campaign that fits the address ``to``, with the values of a contact.
 
+    Push messages fit the address of a contact who has devices.
     The ledger keeps them under the purpose ``test``; they count for nobody and follow nobody. Raises OperationFailed
     where the campaign has no message for that kind of address.
     """
@@ -43,12 +44,17 @@ def send_test(engine: Engine, campaign: Row, to: str, *, contact_id: int | None 
             if isinstance(step.action, Send):
                 composer = StepComposer(engine, campaign["id"], version, step.key, test=True)
                 channel = composer.action.channel or composer.campaign.default_channel
-                if channels.get(engine.store, channel)["kind"] == kind:
+                carried = channels.get(engine.store, channel)["kind"]
+                if carried == kind:
                     trials.append(_send(engine, composer, channel, kind, address, values, worker_id))
+                elif carried == "push" and (owner := _owner(engine.store, address)) is not None:
+                    whose = {**values, "id": owner}
+                    trials.append(_send(engine, composer, channel, "push", f"contact:{owner}", whose, worker_id))
     if not trials:
         raise OperationFailed(
             f"{campaign['name']} has no message for {to}",
-            hint="an e-mail address gets its mails, a number such as +14165550123 its text messages",
+            hint="an e-mail address gets its mails, a number such as +14165550123 its text messages,"
+            " and the devices of the contact with that address its push messages",
         )
     return trials
 
@@ -101,6 +107,23 @@ def _send(
             reference=outcome.reference,
         )
     return Trial(send_id=send_id, step=composer.step.key, to=address, outcome=outcome)
+
+
+def _owner(store: Store, address: str) -> int | None:
+    """The contact with that address, where it has a device."""
+    found: int | None = store.value(
+        """
+        SELECT contacts.id
+        FROM contacts
+        WHERE (contacts.email = :address OR contacts.phone = :address)
+          AND contacts.removed_at IS NULL
+          AND EXISTS (SELECT 1 FROM devices WHERE devices.contact_id = contacts.id)
+        ORDER BY contacts.id
+        LIMIT 1
+        """,
+        {"address": address},
+    )
+    return found
 
 
 def _values(store: Store, contact_id: int | None, address: str) -> dict[str, Any]:

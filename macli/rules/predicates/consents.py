@@ -118,13 +118,32 @@ class Has(Leaf):
     def condition(self, build: Build, reach: float) -> Condition:
         what = self.what.text.casefold()
         if what not in ADDRESSES.values():
-            near = did_you_mean(what, ADDRESSES.values())
+            near = did_you_mean(what, (*ADDRESSES.values(), "device"))
             raise build.error(
-                f"expected email or phone, not {self.what.text!r}{near}",
+                f"expected email, phone or device, not {self.what.text!r}{near}",
                 self.what.at,
                 hint="whether an attribute has a value is: NAME is set",
             )
         return Condition(sql=f"(contacts.{what} IS NOT NULL AND contacts.{what} <> '')")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HasDevice(Leaf):
+    """A browser of the contact's takes push messages.
+
+    - `has device`
+    - `in segment "vip" and has device`
+    """
+
+    looks_elsewhere: ClassVar[bool] = True
+    share: ClassVar[float] = 0.1
+
+    def __str__(self) -> str:
+        return "has device"
+
+    def condition(self, build: Build, reach: float) -> Condition:
+        # A device that comes or goes touches its contact, so that no other table has to be watched.
+        return Condition(sql="EXISTS (SELECT 1 FROM devices WHERE devices.contact_id = contacts.id)")
 
 
 def channel_of(word: Literal, build: Build, known: Iterable[str] = ADDRESSES) -> str:
@@ -156,4 +175,4 @@ def suppressed(channel: Literal) -> Rule:
 
 @reads("has")
 def has(what: Literal) -> Rule:
-    return Has(what=what)
+    return HasDevice() if what.text.casefold() == "device" else Has(what=what)

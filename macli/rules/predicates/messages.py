@@ -18,12 +18,19 @@ CHANNELS = {
     "email": "email",
     "emails": "email",
     "sms": "sms",
+    "push": "push",
+    "pushes": "push",
     "message": None,
     "messages": None,
     "webhook": "webhook",
     "webhooks": "webhook",
 }
-_NOUNS = {"email": ("email", "emails"), "sms": ("sms", "sms"), "webhook": ("webhook", "webhooks")}
+_NOUNS = {
+    "email": ("email", "emails"),
+    "sms": ("sms", "sms"),
+    "push": ("push", "pushes"),
+    "webhook": ("webhook", "webhooks"),
+}
 
 TITLE = "Messages received"
 
