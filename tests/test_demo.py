@@ -19,6 +19,9 @@ import pytest
 from macli.demo.people import population
 from macli.demo.stage import Stage, quoted, shortened
 from macli.errors import OperationFailed
+from macli.store import open_store
+from tests.site import serving
+from tests.world import World
 
 CONTACTS = 300
 NOW = datetime(2026, 7, 15, 10, tzinfo=UTC)
@@ -66,7 +69,7 @@ def test_the_demo_tells_all_its_acts_in_plain_text_and_in_time(told: Told) -> No
     assert told.code == 0, told.err
     assert told.err == ""
     assert "\x1b" not in told.out
-    assert re.findall(r"^━━ (\d+) ", told.out, re.M) == [str(number) for number in range(1, 12)]
+    assert re.findall(r"^━━ (\d+) ", told.out, re.M) == [str(number) for number in range(1, 14)]
     assert told.seconds < 20
 
 
@@ -194,8 +197,19 @@ def test_everybody_came_to_the_end_of_the_workflow_by_the_right_way(told: Told) 
     assert {tuple(row) for row in ways} == {("thank-you", 1, 24), ("reminder", 0, 16)}
 
 
-def test_who_opted_out_on_the_way_got_nothing_after_it(told: Told) -> None:
-    (leaver,) = re.findall(r"^\$ macli contact opt-out (\S+)$", told.out, re.M)
+def test_who_unsubscribed_on_the_way_got_no_mail_after_it(told: Told) -> None:
+    assert "$ curl --data List-Unsubscribe=One-Click http://127.0.0.1:" in told.out
+    (found,) = told.rows(
+        """
+        SELECT contacts.email
+        FROM events
+        JOIN contacts ON contacts.id = events.contact_id
+        JOIN campaigns ON campaigns.id = events.campaign_id
+        WHERE events.name = 'email.unsubscribed'
+          AND campaigns.name = 'Welcome'
+        """
+    )
+    leaver = found["email"]
     rows = told.rows(
         """
         SELECT steps.key, sends.state, sends.reason
@@ -203,11 +217,48 @@ def test_who_opted_out_on_the_way_got_nothing_after_it(told: Told) -> None:
         JOIN steps ON steps.id = sends.step_id
         JOIN contacts ON contacts.id = sends.contact_id
         WHERE contacts.email = :leaver
+          AND sends.channel = 'email'
         ORDER BY sends.id
         """,
         leaver=leaver,
     )
     assert [tuple(row) for row in rows] == [("welcome", "accepted", None), ("reminder", "skipped", "opted_out")]
+
+
+def test_what_recipients_did_is_in_the_report_people_apart_from_programs(told: Told) -> None:
+    words = " ".join(told.out.split())
+    said = re.search(
+        r"(\d+) people opened their mail and (\d+) of them followed the link;"
+        r" programs fetched (\d+) mails; (\d+) pressed",
+        words,
+    )
+    assert said is not None
+    counted = dict(
+        tuple(row)
+        for row in told.rows(
+            """
+            SELECT events.name, count(*)
+            FROM events
+            JOIN campaigns ON campaigns.id = events.campaign_id
+            WHERE campaigns.name = :sale
+            GROUP BY events.name
+            """,
+            sale=SALE,
+        )
+    )
+    names = ("email.opened", "email.clicked", "email.opened.machine", "email.unsubscribed")
+    assert [counted[name] for name in names] == [int(number) for number in said.groups()]
+    assert min(int(number) for number in said.groups()) > 0
+    assert told.number("SELECT count(*) FROM hits WHERE class IS NULL") == 0
+
+
+def test_the_addresses_it_ends_with_answer(told: Told) -> None:
+    urls = re.findall(r"^(http://127\.0\.0\.1:\d+(/\S+))  +# ", told.out, re.M)
+    assert [path[:3] for _, path in urls] == ["/p/", "/c/", "/pr"]
+    world = World(path=told.shop, store=open_store(told.shop / "macli.db"))
+    with serving(world) as client:
+        statuses = [client.get(path).status_code for _, path in urls]
+    assert statuses == [200, 302, 200]
 
 
 def test_what_it_says_to_type_next_works(told: Told) -> None:

@@ -103,6 +103,11 @@ class Stage:
         self._expect(args, ended, 0, wrote)
         return json.loads(wrote)
 
+    def quietly(self, *args: str) -> None:
+        """Run a command and show nothing of it."""
+        ended, wrote = self._run((*args, "--quiet"))
+        self._expect(args, ended, 0, wrote)
+
     def rows(self, rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
         """A table, as macli's commands write theirs."""
         macli = Macli(clock=lambda: self.now)

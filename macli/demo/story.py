@@ -253,16 +253,17 @@ class Story:
         self.stage.macli("page", "create", "tea", "--html", "web/tea.html", "--category", "Onboarding")
 
     def stay_open(self) -> None:
-        """On a terminal the shop stays open until Ctrl-C; a script goes on."""
+        """On a terminal the shop stays open, and its tick goes on, until Ctrl-C; a script goes on."""
         self.over = True
         if not self.stage.watched:
-            self.stage.tell("macli serve, in the workspace, opens the pages again at the same address:")
-            self.stage.typed("macli", "serve", "--port", self.url.rpartition(":")[2])
             return
-        self.stage.tell("The pages are open now. Ctrl-C closes the shop.")
+        self.stage.write()
+        self.stage.tell("The pages are open now, and a tick runs every few seconds. Ctrl-C closes the shop.")
         with suppress(KeyboardInterrupt):
             while True:
-                time.sleep(3600)
+                self.stage.now = system_clock()
+                self.stage.quietly("tick")
+                time.sleep(5)
 
     def look_inside(self) -> None:
         self.stage.act(
@@ -281,6 +282,7 @@ class Story:
         self.stage.end(
             "In a browser",
             (
+                (f"macli serve --port {self.url.rpartition(':')[2]}", "in the workspace, opens these pages"),
                 (f"{self.url}/p/tea", "the landing page, with its form"),
                 (f"{self.url}{someone.links[0]}", "a link of a mail: it is counted, and leads on"),
                 (f"{self.url}{someone.unsubscribe.replace('/u/', '/prefs/')}", "what that reader may choose"),
