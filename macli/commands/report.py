@@ -28,7 +28,7 @@ def campaign(
     Example: macli report campaign spring
     """
     from macli.reports import campaign as reporting
-    from macli.reports.reactions import COLUMNS
+    from macli.reports.reactions import APART, DID
     from macli.store import campaigns
 
     macli = Macli.of(ctx)
@@ -44,7 +44,8 @@ def campaign(
     if found["pause_reason"]:
         macli.out.say(f"paused: {found['pause_reason']}")
     for title, rows, names in (
-        ("what recipients did", found["reactions"], COLUMNS),
+        ("what recipients did", found["reactions"], DID),
+        ("bounces, noes and programs", found["reactions"], ("step", *APART)),
         ("what it brought about", [found["conversions"]] if found["conversions"] else [], None),
         ("why not", found["not_sent"], ("step", "state", "reason", "messages")),
         ("what came back", found["came_back"], ("event", "times", "contacts")),

@@ -5,25 +5,11 @@ from typing import Any
 from macli.reports.conversions import CLICKS, OPENS, percent
 from macli.store import Store
 
-COLUMNS = (
-    "step",
-    "channel",
-    "of",
-    "messages",
-    "opened",
-    "opens",
-    "open_percent",
-    "clicked",
-    "clicks",
-    "click_percent",
-    "hard_bounced",
-    "soft_bounced",
-    "unsubscribed",
-    "complained",
-    "machine_opens",
-    "machine_clicks",
-)
+DID = ("step", "channel", "of", "messages", "opened", "opens", "open_percent", "clicked", "clicks", "click_percent")
 """``opened`` and ``clicked`` are messages, however often each was; ``opens`` and ``clicks`` are times."""
+
+APART = ("hard_bounced", "soft_bounced", "unsubscribed", "complained", "machine_opens", "machine_clicks")
+"""What went wrong, and what programs did."""
 
 _NOES = ("email.unsubscribed", "sms.opted_out")
 
@@ -95,11 +81,11 @@ ORDER BY steps.id
 
 
 def reactions(store: Store, campaign_id: int) -> list[dict[str, Any]]:
-    """One record a step, with COLUMNS."""
+    """One record a step, with DID and APART."""
     found = []
     for row in store.rows(_REACTIONS, {"campaign": campaign_id}):
         record = dict(zip(row.keys(), row, strict=True))
         record["open_percent"] = percent(record["opened"], record["messages"])
         record["click_percent"] = percent(record["clicked"], record["messages"])
-        found.append({column: record[column] for column in COLUMNS})
+        found.append({column: record[column] for column in (*DID, *APART)})
     return found
