@@ -1,6 +1,7 @@
 """The whole send against Postfix's own generator: claim, mark, render, build, SMTP, record.
 
     python bench/send.py                  one process, 30,000 messages, three rounds
+    python bench/send.py --tracked        the same with one-click unsubscribing, a pixel and ten followed links
     python bench/send.py --workers 2      120,000 messages: a worker of its own takes half a second to start
     python bench/send.py --memory         peak memory of a large broadcast against a small one, bytes a message
 
@@ -128,11 +129,14 @@ def reference(port: int, number: int, octets: int) -> float:
     return number / (time.monotonic() - started)
 
 
-def prepare(folder: Path, port: int, number: int) -> World:
+def prepare(folder: Path, port: int, number: int, *, tracked: bool) -> World:
     """A workspace whose campaign is planned to the last message, ready for the dispatcher."""
+    from macli.store import settings
     from macli.tick import advance, enroll
 
     world = new_world(folder)
+    if tracked:
+        settings.put(world.store, NOW, "public_url", "https://news.shop.example")
     make_contacts(world, number)
     use_smtp(world.store, port, connections=CONNECTIONS, timeout=30.0)
     add_template(world.store, subject="{{ first_name }}, spring is here", html=HTML, text=TEXT)
@@ -165,17 +169,19 @@ def message_octets(world: World) -> int:
     """The size of one message, as the outbox would write it."""
     from macli.tick.compose import StepComposer
 
-    row = world.store.row("SELECT 1 AS send_id, 0 AS variant, email AS address, * FROM contacts WHERE id = 1")
+    row = world.store.row(
+        "SELECT 1 AS send_id, 0 AS variant, 0 AS untracked, email AS address, * FROM contacts WHERE id = 1"
+    )
     assert row is not None
     composer = StepComposer(world.engine(), 1, 1, world.store.value("SELECT key FROM steps"))
     return len(composer.compose(row, NOW).data)  # type: ignore[union-attr]
 
 
-def rates(number: int, rounds: int, workers: int) -> None:
+def rates(number: int, rounds: int, workers: int, *, tracked: bool) -> None:
     ratios = []
     for turn in range(rounds):
         with tempfile.TemporaryDirectory() as folder, sink() as port:
-            world = prepare(Path(folder) / "shop", port, number)
+            world = prepare(Path(folder) / "shop", port, number, tracked=tracked)
             octets = message_octets(world)
             theirs = reference(port, number, octets)
             ours = send(world, number, workers)
@@ -187,7 +193,8 @@ def rates(number: int, rounds: int, workers: int) -> None:
                 f"  round {turn + 1}: {octets:,} octets a message; macli {ours:,.0f}/s with {workers} worker(s),"
                 f" smtp-source {theirs:,.0f} and {again:,.0f}/s: ratio {ratio:.3f}; store {pages / 1e6:.0f} MB"
             )
-    print(f"whole send, {workers} worker(s): ratio to smtp-source -d -s 10, median {statistics.median(ratios):.3f}")
+    what = "whole send, tracked" if tracked else "whole send"
+    print(f"{what}, {workers} worker(s): ratio to smtp-source -d -s 10, median {statistics.median(ratios):.3f}")
 
 
 def memory_child(folder: str, number: int, port: int) -> None:
@@ -231,6 +238,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--tracked", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--child")
     parser.add_argument("--port", type=int)
@@ -240,4 +248,5 @@ if __name__ == "__main__":
     elif options.memory:
         memory(options.messages or 1_000_000)
     else:
-        rates(options.messages or (30_000 if options.workers == 1 else 120_000), options.rounds, options.workers)
+        number = options.messages or (30_000 if options.workers == 1 else 120_000)
+        rates(number, options.rounds, options.workers, tracked=options.tracked)

@@ -91,6 +91,7 @@ def shop(workspace: Path, macli: Run, monkeypatch: pytest.MonkeyPatch) -> Shop:
     for key, value in (
         ("sender.email", "news@example.com"),
         ("postal_address", "1 Main St, Ottawa"),
+        ("unsubscribe.require_https", "no"),
         ("consent.sms.require_opt_in", "no"),
         ("quiet_hours.sms", "none"),
     ):

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from macli.content.headers import ascii_domain
+from macli.content.headers import ascii_domain, header_url
 from macli.content.markup import outline, unescaped
 from macli.content.shield import MARK, mark, unmark
 from macli.errors import UsageError
@@ -46,6 +46,7 @@ class Trail:
 
     def __init__(self, keys: Keyring, base: str, query: str) -> None:
         self._keys, self._query = keys, query
+        base = header_url(base).replace("&", "%26").replace("'", "%27")  # in HTML it needs no escaping
         self._click, self._open, self._signed = f"{base}/c/", f"{base}/o/", f"{base}/r/"
 
     def values(self, follow: str) -> dict[str, Any]:
