@@ -21,6 +21,9 @@ PACKAGES = {
     "dovecot-imapd": ("doveconf", "/usr/sbin/dovecot"),
     "spamassassin": ("spamassassin",),
     "openssl": ("openssl",),
+    "php-cli": ("php",),
+    "ruby": ("ruby",),
+    "chromium": ("/usr/bin/chromium",),
     "bash-completion": ("/usr/share/bash-completion/bash_completion",),
 }
 """Debian packages tests need, and one file or command each brings."""

@@ -1,11 +1,13 @@
 """The tracker: what browsers and a company's own servers tell of visitors, and the script that tells it."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from macli.clock import to_ms
 from macli.errors import MacliError, UsageError
+from macli.forms import popups
 from macli.store import Store, web_rates
 from macli.visitors import keys, reading
 from macli.visitors.recording import Recorded, Teller, record
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 _SCRIPT = Path(__file__).parent / "static" / "m.js"
+_POPUPS = "const popups = [];"
 _MOST_NEW, _HOUR = 30, 3_600_000
 """Contacts that browsers of one address can make in an hour, since anybody can invent them."""
 _NOT_OURS = "this page is none of tracker.domains, and no key was shown"
@@ -43,8 +46,10 @@ def routes(site: Site) -> "list[Route]":
         return JSONResponse(said, headers=headers) if said else Response(status_code=204, headers=headers)
 
     async def script(request: "Request") -> "Response":
-        headers = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
-        return Response(_SCRIPT.read_bytes(), media_type="text/javascript", headers=headers)
+        shown = json.dumps(await site.read(popups.active))
+        text = _SCRIPT.read_text("utf-8").replace(_POPUPS, f"const popups = {shown};")
+        headers = {"Cache-Control": "public, max-age=600", "Cross-Origin-Resource-Policy": "cross-origin"}
+        return Response(text, media_type="text/javascript", headers=headers)
 
     return [Route("/t", track, methods=["POST", "OPTIONS"]), Route("/m.js", script)]
 
