@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from macli.effects.base import Effect
+from macli.effects.bouncing import suppress_after_several
+from macli.effects.complaining import note_unseen
 from macli.effects.consenting import cancel_sends, withdraw
 from macli.effects.removing import stop_everything
 from macli.effects.suppressing import suppress
@@ -13,7 +15,9 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "email.complained": (
         suppress("email", "email.complained", "complained"),
         withdraw("email", "email.complained"),
+        note_unseen,
     ),
+    "email.soft_bounced": (suppress_after_several,),
     "email.unsubscribed": (withdraw("email", "email.unsubscribed"),),
     "sms.opted_out": (withdraw("sms", "sms.opted_out"),),
     "address.invalid": (suppress("sms", "address.invalid", "invalid"),),

@@ -30,6 +30,7 @@ class TickReport:
     finished: list[str] = field(default_factory=list)
     paused: dict[str, str] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
+    warned: dict[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     recovered: dict[str, int] = field(default_factory=dict)
     more: bool = False
@@ -57,6 +58,7 @@ class TickReport:
             parts.append("finished " + ", ".join(self.finished))
         parts += [f"PAUSED {name}: {reason}" for name, reason in self.paused.items()]
         parts += [f"UNREACHABLE {name}: {reason}" for name, reason in self.unreachable.items()]
+        parts += [f"WARNING {name}: {reason}" for name, reason in self.warned.items()]
         parts += [f"SEGMENT {name}: {reason}" for name, reason in self.faults.items()]
         if self.more:
             parts.append("more is due")
@@ -141,7 +143,7 @@ def _phases(
     if campaign_id is None:
         if not report.dry:
             report.heard = intake.intake(engine, report.unreachable.__setitem__)
-            report.heard += chores.run(engine, report.unreachable.__setitem__)
+            report.heard += chores.run(engine, report.unreachable.__setitem__, report.warned.__setitem__)
         report.faults = dict(react.refresh_segments(engine))
         report.woken = react.react(engine)
     if engine.store.value(_ANY_LIVE):
