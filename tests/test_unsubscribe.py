@@ -11,13 +11,13 @@ import pytest
 from macli import contacts
 from macli.forms.authoring import create_page
 from macli.model import Message, Outcome
-from macli.store import campaign_states, campaigns, settings
+from macli.store import settings
 from macli.tick import dispatch
 from macli.tick.tick import run_tick
 from macli.web.words import WORDS, language
 from tests.site import keys, serving
 from tests.test_sending_adversary import Carrier, elsewhere
-from tests.world import NOW, World, add_campaign, add_contacts, add_template, new_world, opt_in, remove
+from tests.world import NOW, World, add_campaign, add_contacts, new_world, opt_in, remove
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 LATER = NOW + timedelta(hours=1)
