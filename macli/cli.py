@@ -46,6 +46,8 @@ COMMANDS: dict[str, Section] = {
         "suppression": "Addresses never to be written to.",
         "privacy": "How long things are kept.",
         "category": "Sort segments, templates and campaigns.",
+        "tracker": "Hear from your pages and programs: visits, events, who it is.",
+        "url-rule": "Tag who looks at certain pages, or put them into a segment.",
     },
     "Sending": {
         "template": "What is written.",
@@ -119,7 +121,7 @@ class Commands(TyperGroup):
 
 def load(name: str) -> ClickCommand:
     """The command ``name``: its module's ``app``, or its one function ``command``."""
-    module = import_module(f"macli.commands.{name}")
+    module = import_module(f"macli.commands.{name.replace('-', '_')}")
     app = getattr(module, "app", None)
     command: ClickCommand
     if app is not None:

@@ -146,6 +146,8 @@ def _path(text: str) -> Matcher:
     """An Ant pattern: ``?`` is one character, ``*`` any but slashes, ``**`` any number of folders."""
     text = text.split("://", 1)[-1]
     whole = not text.startswith("/")
+    if whole and not re.match(r"[^/]*[.*:]|localhost\b", text):
+        raise UsageError(f"{text!r} begins with no host", hint=f"a path begins with a slash: /{text}")
     pattern = re.compile(_ant(text.rstrip("/") or "/"), re.IGNORECASE)
 
     def matches(url: str) -> bool:

@@ -167,6 +167,7 @@ def test_t24_a_regular_expression_is_searched_for() -> None:
         ("words", "--"),
         ("contains", ""),
         ("path", "/" + "*/" * 20),
+        ("path", "prices/2026"),
         ("regex", "("),
         ("regex", "(a+)+$"),
         ("regex", r"^(/(\d+))*$"),

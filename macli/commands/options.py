@@ -61,6 +61,7 @@ NAMED = {
     "tags": "name",
     "topics": "name",
     "contacts": "email",
+    "url_rules": "name",
     "forms": "name",
     "pages": "name",
     "banners": "name",

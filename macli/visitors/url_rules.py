@@ -11,7 +11,7 @@ from macli.clock import to_ms
 from macli.effects import visiting
 from macli.errors import UsageError
 from macli.store import Row, Store, segments, settings, url_rules
-from macli.urls import Kind, matcher
+from macli.urls import KINDS, Kind, matcher
 
 _VISITS = "events.name = 'page.visited'"
 
@@ -23,6 +23,21 @@ class Backfilled:
     name: str
     contacts: int
     new: int
+
+
+def one_pattern(**given: str | None) -> tuple[Kind, str]:
+    """The one pattern given, by its kind. Raises UsageError where none or several are."""
+    found = [(kind, given[kind]) for kind in KINDS if given.get(kind) is not None]
+    if len(found) != 1:
+        raise UsageError("a URL rule has one pattern", hint="one of " + ", ".join(f"--{kind}" for kind in KINDS))
+    kind, pattern = found[0]
+    assert pattern is not None
+    return kind, pattern
+
+
+def listed(store: Store) -> list[dict[str, Any]]:
+    """Every rule, by name."""
+    return [{**dict(row), "active": bool(row["active"])} for row in url_rules.listed(store)]
 
 
 def add(
