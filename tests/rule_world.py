@@ -374,7 +374,7 @@ happened = st.builds(
 )
 received = st.builds(
     lambda channel, campaign, count, when: Received(channel=channel, campaign=campaign, count=count, when=when),
-    st.sampled_from([None, None, "email", "sms", "webhook"]),
+    st.sampled_from([None, None, "email", "sms", "push", "webhook"]),
     st.none() | st.none() | campaigns,
     st.just(Count()) | counts,
     st.none() | st.none() | whens,

@@ -267,7 +267,7 @@ def test_init_makes_a_workspace_that_keeps_everything_here(macli: Run, workspace
         carried = dict(
             store.rows("SELECT c.name, p.kind FROM channels AS c LEFT JOIN providers AS p ON p.id = provider_id")
         )
-    assert carried == {"email": "outbox", "sms": "outbox", "webhook": None}
+    assert carried == {"email": "outbox", "sms": "outbox", "push": "outbox", "webhook": None}
 
 
 def test_init_leaves_a_workspace_alone(macli: Run, workspace: Path) -> None:

@@ -118,7 +118,7 @@ def test_channels_are_added_listed_shown_and_removed(workspace, macli) -> None:
     assert macli("channel", "add", "receipts", "--kind", "email", "--provider", "outbox").code == 0
     assert json.loads(macli("channel", "show", "receipts", "--json").out)["provider"] == "outbox"
     names = [row["name"] for row in json.loads(macli("channel", "list", "--json").out)]
-    assert names == ["email", "sms", "webhook", "receipts"]
+    assert names == ["email", "sms", "push", "webhook", "receipts"]
     assert macli("channel", "rm", "receipts").code == 0
     assert macli("channel", "rm", "email").code == 2
     assert macli("channel", "add", "x", "--kind", "fax", "--provider", "outbox").code == 2
@@ -252,6 +252,7 @@ def test_what_a_kind_carries_is_what_its_provider_says() -> None:
         "smtp2go": {"api_key": "env:K"},
         "twilio": {"account_sid": SID, "auth_token": "env:T", "from": "+15005550006"},
         "webhook": {"url": "https://example.com"},
+        "webpush": {"subject": "mailto:web@example.com", "private_key": "env:K"},
     }
     for kind in KINDS:
         assert load(kind, settings[kind], name="x", workspace=Path("/")).channels == frozenset(CARRIES[kind])
