@@ -71,9 +71,11 @@ def _save(store: Store, now: datetime, asked: Asked) -> None:
 
 
 def _wording(offer: Offer, asked: Asked) -> str:
-    if not offer.topic:
-        return f"{asked.words[f'all.{offer.channel}']}. {asked.words['none']}"
-    return f"{offer.title}. {offer.description}" if offer.description else offer.title
+    """What stands beside the box."""
+    if offer.topic:
+        return f"{offer.title}. {offer.description}" if offer.description else offer.title
+    every = asked.words[f"all.{offer.channel}"]
+    return f"{every}. {asked.words['none']}" if offer.on else every
 
 
 def _wanted(asked: Asked, had: Preferences, now: datetime) -> Preferences:
