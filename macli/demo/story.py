@@ -248,7 +248,10 @@ class Story:
         shutil.copytree(FILES / "web", self.shop / "web")
         self.stage.typed("cat", "web/letter.yaml")
         self.stage.yaml((self.shop / "web/letter.yaml").read_text("utf-8").rstrip())
+        shutil.copytree(_library() / "confirm-subscription", self.shop / "campaigns" / "confirm-subscription")
         self.stage.macli("topic", "create", "letter", "--title", "The letter from the north", first=0)
+        self.stage.macli("apply", "campaigns/confirm-subscription", first=1)
+        self.stage.macli("campaign", "activate", "confirm-subscription", first=0)
         self.stage.macli("form", "create", "letter", "--file", "web/letter.yaml", "--category", "Onboarding")
         self.stage.macli("page", "create", "tea", "--html", "web/tea.html", "--category", "Onboarding")
 
@@ -346,6 +349,12 @@ class Story:
             "  waiting for the morning": of("text", "waiting"),
             "at the end": sum(report["ended"].values()) or None,
         }
+
+
+def _library() -> Path:
+    """The campaigns that come with macli: in the package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    return package / "library" if (package / "library").exists() else package.parent / "campaigns"
 
 
 def _turned(columns: list[dict[str, object]]) -> list[dict[str, object]]:
