@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from macli import config
-from macli.clock import next_time_of_day, to_ms, zone
+from macli.clock import to_ms
 from macli.config import Cap, QuietHours
-from macli.errors import UsageError
 from macli.model import REACHED_WIRE, ChannelKind, Purpose, Where
 from macli.store import Store, consents
 
@@ -129,12 +127,15 @@ def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict
               )
             END THEN 'suppressed'"""
         )
-    if policy.purpose == "campaign" and policy.channel != "webhook":
-        clauses += _consent(policy)
+    # One behind the other: what comes later is asked only of those nothing stands against so far.
+    parts = ["CASE\n" + "\n".join(clauses) + "\nEND"]
+    marketing = policy.purpose == "campaign" and policy.channel != "webhook"
+    if marketing:
+        parts.append(_consent(policy))
         params |= {"audience_topic": policy.topic, "audience_now": to_ms(now)}
     if policy.cap is not None:
-        clauses.append(
-            f"""WHEN (
+        parts.append(
+            f"""CASE WHEN (
               SELECT count(*)
               FROM sends AS earlier
               WHERE earlier.contact_id = contacts.id
@@ -145,68 +146,80 @@ def refusal(policy: Policy, now: datetime, *, own: str = "0") -> tuple[str, dict
                   earlier.state = 'claimed'
                   OR (earlier.state IN ({_REACHED}) AND earlier.left_at > :audience_cap_since)
                 )
-            ) >= :audience_cap THEN 'capped'"""
+            ) >= :audience_cap THEN 'capped' END"""
         )
         params["audience_cap"] = policy.cap.count
         params["audience_cap_since"] = to_ms(now - policy.cap.span)
-    if policy.purpose == "campaign" and policy.channel != "webhook":
-        clauses.append(f"ELSE ({_PREFERRED.format(own=own)})")
-    return "CASE\n" + "\n".join(clauses) + "\nEND", params
+    if marketing:
+        parts.append(f"({_PREFERRED.format(own=own)})")
+    return f"coalesce({', '.join(parts)}, NULL)", params
 
 
-def _consent(policy: Policy) -> list[str]:
-    """What stands against it by what the contact said; what was said of the topic goes before what was said of
-    the channel, unless that was a later no."""
-    topics = "= ''" if not policy.topic else "IN ('', :audience_topic)"
-    yes = f"EXISTS ({_SAID} AND consents.topic {topics} AND {_HOLDS})"
-    # Who was asked and has not confirmed yet is sent nothing but the question, and a yes that ran out is none.
-    asked = f"EXISTS ({_SAID} AND consents.topic {topics} AND consents.status IN ('pending', 'granted'))"
-    clauses = [f"WHEN {_no(policy)} THEN 'opted_out'"]
-    if policy.topic:
-        of_it = f"EXISTS ({_SAID} AND consents.topic = :audience_topic AND consents.status = 'pending')"
-        clauses.append(f"WHEN {of_it} THEN 'no_consent'")
-    clauses.append(f"WHEN {'' if policy.require_opt_in else f'{asked} AND '}NOT {yes} THEN 'no_consent'")
-    return clauses
+def _consent(policy: Policy) -> str:
+    """SQL for what stands against it by what the contact said, NULL where nothing does."""
+    silence = "no_consent" if policy.require_opt_in else "ok"
+    said = f"nullif(coalesce(({_OF_TOPIC if policy.topic else _OF_ALL}), '{silence}'), 'ok')"
+    if policy.channel != "sms":
+        return said
+    # Several contacts may share a number: when one of them said no, the number said no.
+    theirs = _THEIR_TOPIC if policy.topic else ""
+    return f"coalesce(CASE WHEN EXISTS ({_THEIRS} AND (shared.topic = ''{theirs})) THEN 'opted_out' END, {said})"
 
 
-_HOLDS = "consents.status = 'granted' AND (consents.expires_at IS NULL OR consents.expires_at > :audience_now)"
+_HOLDS = "{0}.status = 'granted' AND ({0}.expires_at IS NULL OR {0}.expires_at > :audience_now)"
 
-_SAID = """
-SELECT 1
-FROM consents
-WHERE consents.contact_id = contacts.id
-  AND consents.channel = :audience_channel
+# Who was asked and has not confirmed yet is sent nothing but the question, and a yes that ran out is none.
+_OF_ALL = f"""
+SELECT CASE
+  WHEN of_all.status = 'withdrawn' THEN 'opted_out'
+  WHEN {_HOLDS.format("of_all")} THEN 'ok'
+  ELSE 'no_consent'
+END
+FROM consents AS of_all
+WHERE of_all.contact_id = contacts.id
+  AND of_all.channel = :audience_channel
+  AND of_all.topic = ''
 """
 
+# What was said of the topic goes before what was said of the channel, unless that was a later no.
+_OF_TOPIC = f"""
+SELECT CASE
+  WHEN of_topic.status = 'withdrawn' THEN 'opted_out'
+  WHEN {_HOLDS.format("of_topic")}
+    AND (of_all.status IS DISTINCT FROM 'withdrawn' OR of_topic.changed_at > of_all.changed_at) THEN 'ok'
+  WHEN of_all.status = 'withdrawn' THEN 'opted_out'
+  WHEN of_topic.status = 'pending' THEN 'no_consent'
+  WHEN {_HOLDS.format("of_all")} THEN 'ok'
+  WHEN coalesce(of_all.status, of_topic.status) IS NOT NULL THEN 'no_consent'
+END
+FROM (SELECT 1 AS one) AS always
+LEFT JOIN consents AS of_all ON of_all.contact_id = contacts.id
+  AND of_all.channel = :audience_channel
+  AND of_all.topic = ''
+LEFT JOIN consents AS of_topic ON of_topic.contact_id = contacts.id
+  AND of_topic.channel = :audience_channel
+  AND of_topic.topic = :audience_topic
+"""
 
-def _no(policy: Policy) -> str:
-    whose = "consents.contact_id = contacts.id"
-    if policy.channel == "sms":
-        # Several contacts may share a number: when one of them said no, the number said no.
-        whose = "consents.contact_id IN (SELECT id FROM contacts AS sharing WHERE sharing.phone = contacts.phone)"
-    about = "consents.topic = ''"
-    if policy.topic:
-        about = f"""(
-                  consents.topic = :audience_topic
-                  OR (consents.topic = '' AND NOT EXISTS (
-                    SELECT 1
-                    FROM consents AS since
-                    WHERE since.contact_id = consents.contact_id
-                      AND since.channel = consents.channel
-                      AND since.topic = :audience_topic
-                      AND {_HOLDS.replace("consents.", "since.")}
-                      AND since.changed_at > consents.changed_at
-                  ))
-                )"""
-    return f"""EXISTS (
-              SELECT 1
-              FROM consents
-              WHERE {whose}
-                AND consents.channel = :audience_channel
-                AND {about}
-                AND consents.status = 'withdrawn'
-            )"""
+_THEIRS = """
+SELECT 1
+FROM contacts AS sharing
+JOIN consents AS shared ON shared.contact_id = sharing.id
+WHERE sharing.phone = contacts.phone
+  AND sharing.id <> contacts.id
+  AND shared.channel = :audience_channel
+  AND shared.status = 'withdrawn'
+"""
 
+_THEIR_TOPIC = f""" AND NOT EXISTS (
+  SELECT 1
+  FROM consents AS since
+  WHERE since.contact_id = shared.contact_id
+    AND since.channel = shared.channel
+    AND since.topic = :audience_topic
+    AND {_HOLDS.format("since")}
+    AND since.changed_at > shared.changed_at
+) OR shared.topic = :audience_topic"""
 
 _PREFERRED = f"""
               SELECT CASE
@@ -234,11 +247,10 @@ _PREFERRED = f"""
 
 def standing(store: Store, contact_id: int, policy: Policy, now: datetime) -> bool:
     """Whether what the contact said lets it be written to, whatever else stands against it."""
-    clauses = "\n".join(_consent(policy))
     params = {"audience_channel": policy.channel, "audience_topic": policy.topic, "audience_now": to_ms(now)}
     return (
         store.value(
-            f"SELECT CASE {clauses} END FROM contacts WHERE contacts.id = :contact_id",
+            f"SELECT {_consent(policy)} FROM contacts WHERE contacts.id = :contact_id",
             {**params, "contact_id": contact_id},
         )
         is None
@@ -271,25 +283,6 @@ def counts(store: Store, where: Where, policy: Policy, now: datetime) -> dict[st
     return {key: result[key] for key in ("ok", *REASONS) if key in result}
 
 
-def quiet_now(store: Store, where: Where, policy: Policy, now: datetime, default: ZoneInfo) -> int:
-    """How many of those who would be written to have quiet hours now: their messages wait for the end of these."""
-    if policy.quiet is None:
-        return 0
-    reason, params = refusal(policy, now)
-    found = store.rows(
-        f"""
-        SELECT timezone, count(DISTINCT {policy.address}) AS addresses
-        FROM contacts
-        WHERE {where.sql}
-          AND ({reason}) IS NULL
-        GROUP BY timezone
-        """,
-        {**where.params, **params},
-    )
-    addresses: dict[str | None, int] = {row["timezone"]: row["addresses"] for row in found}
-    return sum(addresses[zone] for zone in opening_times(policy.quiet, list(addresses), now, default))
-
-
 def reason_for(store: Store, contact_id: int, policy: Policy, now: datetime) -> str | None:
     """Why this contact would not be written to now; None when it would."""
     reason, params = refusal(policy, now)
@@ -297,32 +290,3 @@ def reason_for(store: Store, contact_id: int, policy: Policy, now: datetime) -> 
         f"SELECT {reason} FROM contacts WHERE contacts.id = :contact_id", {**params, "contact_id": contact_id}
     )
     return None if found is None else str(found)
-
-
-def opening_times(
-    quiet: QuietHours, zones: list[str | None], moment: datetime, default: ZoneInfo
-) -> dict[str | None, int]:
-    """For each zone that is quiet at ``moment``, when it opens, in UTC milliseconds."""
-    opening = {}
-    for name in zones:
-        try:
-            where = zone(name) if name else default
-        except UsageError:
-            where = default
-        opens = _opens(quiet, moment, where)
-        if opens > moment:
-            opening[name] = to_ms(opens)
-    return opening
-
-
-def _opens(quiet: QuietHours, moment: datetime, where: ZoneInfo) -> datetime:
-    """The first instant at or after ``moment`` outside the quiet hours in ``where``."""
-    here = moment.astimezone(where)
-    local = here.time()
-    if quiet.start < quiet.end:
-        inside = quiet.start <= local < quiet.end
-    else:
-        inside = local >= quiet.start or local < quiet.end
-    if inside and here.fold and local < quiet.end:
-        return moment  # in an hour the clocks repeat the quiet ended already, the first time
-    return next_time_of_day(moment, quiet.end, where) if inside else moment

@@ -79,6 +79,7 @@ def counts_of(
     store: Store, campaign: Campaign, step: SendingStep, *, setting: Setting, now: datetime, zone: ZoneInfo
 ) -> tuple[Mapping[str, int], int]:
     """How many of those who come in would be written to and how many not, by reason; how many have quiet hours now."""
+    from macli.quiet import quiet_now
     from macli.selection import where_of
 
     rule = condition_rule(campaign.entry) or audience_rule(campaign.entry) or "everyone"
@@ -91,7 +92,7 @@ def counts_of(
         quiet_hours=campaign.quiet_hours,
     )
     where = where_of(store, rule, now, zone)
-    return audience.counts(store, where, policy, now), audience.quiet_now(store, where, policy, now, zone)
+    return audience.counts(store, where, policy, now), quiet_now(store, where, policy, now, zone)
 
 
 def _plan(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from macli import audience
+from macli import audience, quiet
 from macli.campaign.definition import Campaign
 from macli.campaign.entry_rule import audience_rule, condition_rule
 from macli.campaign.readiness import SendingStep, Setting, sender_of, sending_steps
@@ -126,9 +126,7 @@ def _preview(
         subject, text, html = rendered.subject or None, rendered.text, rendered.html
     except TemplateFault as fault:
         reason = reason or fault.message
-    opens = None
-    if policy.quiet is not None:
-        opens = audience.opening_times(policy.quiet, [contact["timezone"]], now, zone).get(contact["timezone"])
+    opens = quiet.waits_until(store, policy, contact, now, zone)
     return Preview(
         step=step.node.key,
         channel=step.channel,

@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from macli.model import Where
+from macli.model import REACHED_WIRE, Where
 from macli.store import ledger
 from macli.store.connection import Row, Store
+
+_REACHED = ", ".join(f"'{state}'" for state in REACHED_WIRE)
 
 _CLAIMING = """
 CREATE TEMP TABLE IF NOT EXISTS claiming (
   send_id INTEGER PRIMARY KEY,
   round INTEGER NOT NULL,
   address TEXT,
-  zone TEXT,
+  place TEXT,
   reason TEXT,
   hold_until INTEGER
 )
@@ -26,13 +28,14 @@ def gather(
     now_ms: int,
     limit: int,
     address: str,
+    place: str,
     reason: str,
     params: Mapping[str, Any],
     leaving: Iterable[Where] = (),
 ) -> int:
     """Put the next due sends of ``source`` into the temp table ``claiming``, each judged; how many.
 
-    ``address`` and ``reason`` are SQL over ``contacts`` and ``sends``; whom ``leaving`` selects has left the
+    ``address``, ``place`` and ``reason`` are SQL over ``contacts`` and ``sends``; whom ``leaving`` selects has left the
     campaign since the send was planned. Runs inside ``write``.
     """
     store.execute(_CLAIMING)
@@ -40,8 +43,8 @@ def gather(
     store.execute("DELETE FROM claiming")
     gathered = store.execute(
         f"""
-        INSERT INTO claiming (send_id, round, address, zone, reason)
-        SELECT sends.id, sends.round, {address}, contacts.timezone, {reason}
+        INSERT INTO claiming (send_id, round, address, place, reason)
+        SELECT sends.id, sends.round, {address}, {place}, {reason}
         FROM sends
         LEFT JOIN contacts ON contacts.id = sends.contact_id
         WHERE sends.campaign_id = :campaign_id
@@ -103,16 +106,61 @@ def gather(
     return gathered
 
 
-def hold(store: Store, zone: str | None, until_ms: int) -> int:
-    """Hold the gathered sends to contacts in ``zone`` until a time."""
+def places(store: Store) -> list[tuple[str, str | None]]:
+    """The places of the gathered sends that may leave, each with one of the addresses there."""
+    found = store.rows("SELECT place, min(address) AS address FROM claiming WHERE reason IS NULL GROUP BY place")
+    return [(row["place"], row["address"]) for row in found]
+
+
+def hold(store: Store, place: str, until_ms: int) -> int:
+    """Hold the gathered sends to contacts at ``place`` until a time."""
     return store.execute(
         """
         UPDATE claiming
         SET hold_until = :until
         WHERE reason IS NULL
-          AND coalesce(zone, '') = :zone
+          AND place = :place
         """,
-        {"zone": zone or "", "until": until_ms},
+        {"place": place, "until": until_ms},
+    )
+
+
+def hold_frequent(store: Store, codes: Iterable[int], most: int, span_ms: int, now_ms: int) -> int:
+    """Hold the gathered texts to numbers with these area codes whose contacts had ``most`` within the span.
+
+    Each waits until the span has passed since the first of these.
+    """
+    wanted = ", ".join(f"'{int(code)}'" for code in codes)
+    return store.execute(
+        f"""
+        UPDATE claiming
+        SET hold_until = CASE WHEN claiming.hold_until > frequent.until THEN claiming.hold_until
+          ELSE frequent.until END
+        FROM (
+          SELECT claiming.send_id, (
+            SELECT coalesce(earlier.left_at, :now) + :span
+            FROM sends AS earlier
+            WHERE earlier.contact_id = sends.contact_id
+              AND earlier.channel = 'sms'
+              AND earlier.purpose = 'campaign'
+              AND earlier.id <> sends.id
+              AND (
+                earlier.state = 'claimed'
+                OR (earlier.state IN ({_REACHED}) AND earlier.left_at > :now - :span)
+              )
+            ORDER BY coalesce(earlier.left_at, :now) DESC
+            LIMIT 1 OFFSET :skipped
+          ) AS until
+          FROM claiming
+          JOIN sends ON sends.id = claiming.send_id
+          WHERE claiming.reason IS NULL
+            AND claiming.address LIKE '+1%'
+            AND substr(claiming.address, 3, 3) IN ({wanted})
+        ) AS frequent
+        WHERE frequent.send_id = claiming.send_id
+          AND frequent.until IS NOT NULL
+        """,
+        {"now": now_ms, "span": span_ms, "skipped": most - 1},
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from macli import audience
+from macli import audience, quiet
 from macli.clock import to_ms
 from macli.errors import MacliError, OperationFailed
 from macli.model import Message, Outcome
@@ -257,12 +257,12 @@ class _Run:
                 now_ms=now_ms,
                 limit=allowed,
                 address=policy.address,
+                place=quiet.place(policy.channel),
                 reason=reason,
                 params=params,
                 leaving=leaving,
             )
-            if policy.quiet is not None:
-                self._hold_quiet(policy.quiet, moment)
+            held = quiet.hold(store, policy, moment, self.engine.zone)
             allowance.hold_domains(store, provider_row, now_ms)
             rows = claiming.claim(
                 store,
@@ -281,12 +281,6 @@ class _Run:
             self._tell(row["sends"])
         claimed = [Claimed(row=row, source=source, policy=policy, pulse=pulse, composer=composer) for row in rows]
         return claimed, gathered
-
-    def _hold_quiet(self, quiet: Any, moment: Any) -> None:
-        store = self.engine.store
-        zones = [row["zone"] for row in store.rows("SELECT DISTINCT zone FROM claiming WHERE reason IS NULL")]
-        for zone, opens in audience.opening_times(quiet, zones, moment, self.engine.zone).items():
-            self.result.counts[0, "held"] += claiming.hold(store, zone, opens)
 
     def _answered(self, claimed: Claimed, outcome: Outcome) -> None:
         """Many refusals in a row are no longer the recipients' fault."""
