@@ -1,5 +1,6 @@
 """Links that tell when they are followed: what becomes of each kind, what stays as it is, who is not followed."""
 
+import json
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -113,6 +114,14 @@ def rewritten(html: str) -> str:
         ),
         ("<a href='https://shop.example/{{ \"it's\" }}?a=1&amp;b'>x</a>", f"https://shop.example/it's?a=1&b&{UTM}"),
         (
+            '{% macro go(n) %}<a href="https://shop.example/{{ n }}">x</a>{% endmacro %}{{ go(number + 7) }}',
+            f"https://shop.example/7?{UTM}",
+        ),
+        (
+            '{% for n in range(2) %}<a href="https://shop.example/{{ n }}/{{ loop.index }}">x</a>{% endfor %}',
+            f"https://shop.example/0/1?{UTM}",
+        ),
+        (
             '<a href="https://shop.example/{% if number %}x{% else %}{{ first_name | lower }}{% endif %}">x</a>',
             f"https://shop.example/contact%200?{UTM}",
         ),
@@ -153,6 +162,8 @@ def test_a_link_leads_where_it_led_with_tags_of_its_campaign(world: World, html:
         "<a href=https://shop.example/{{ id }}>x</a>",
         "<a href=https://shop.example/\"x'>x</a>",
         '<a href="https://shop.example/x',
+        '<!-- <a href="https://shop.example/x">x</a>',
+        '<style><a href="https://shop.example/x">x</a>',
         '<a title="x href="https://shop.example/x>',
         "<a href=>https://shop.example/x</a>",
         "<",
@@ -273,6 +284,25 @@ def test_a_link_of_one_contact_is_good_in_that_message_only(world: World) -> Non
         assert client.get(mixed).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("a&b=c<d>\"'", "a&b=c%3Cd%3E%22'"),
+        ("&amp;", "&amp;"),
+        ("../..//other.example", "../..//other.example"),
+        ("\r\nSet-Cookie: a=b", "%0D%0ASet-Cookie:%20a=b"),
+        ("ż\ud800", "%C5%BC?"),
+        ("@other.example", "@other.example"),
+    ],
+)
+def test_whatever_a_value_holds_the_link_leads_to_the_host_that_is_written_out(
+    world: World, value: str, shown: str
+) -> None:
+    world.store.execute("UPDATE contacts SET attributes = ?", (json.dumps({"first_name": value}),))
+    mail = sent(world, '<a href="https://shop.example/x?v={{ first_name }}">x</a>')[0]
+    assert leads(world, Hrefs(part(mail, "html")).found[0]) == f"https://shop.example/x?v={shown}&{UTM}"
+
+
 def test_a_text_message_has_short_links_for_what_is_the_same_for_all(world: World) -> None:
     opt_in(world, 1, "sms")
     text = "Sale! https://shop.example/sale. Yours: https://shop.example/{{ number }}"
@@ -332,6 +362,7 @@ def test_no_author_can_have_an_address_signed() -> None:
         ("https://a.example", "https://a.example?utm_x=1"),
         ("https://a.example/?", "https://a.example/?utm_x=1"),
         ("https://a.example/?a&", "https://a.example/?a&utm_x=1"),
+        ("https://a.example/?a=?", "https://a.example/?a=?&utm_x=1"),
         ("https://a.example/?a=%20+b#c?d", "https://a.example/?a=%20+b&utm_x=1#c?d"),
         ("https://a.example/?UTM_Source=b", "https://a.example/?UTM_Source=b"),
         ("https://a.example/utm_source=b", "https://a.example/utm_source=b?utm_x=1"),

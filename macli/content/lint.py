@@ -62,9 +62,9 @@ def _mail(version: Record) -> Iterator[Finding]:
     for tag in sorted({match[1].lower() for match in _SCRIPT.finditer(html)}):
         yield Finding("warning", f"<{tag}> does nothing in a mail, and filters dislike it")
     if "unsubscribe_url" not in html + text:
-        yield Finding("note", "no {{ unsubscribe_url }}: a marketing mail must say how to stop it")
+        yield Finding("note", "no {{ unsubscribe_url }}: as marketing mail it gets a footer with that link")
     if "postal_address" not in html + text:
-        yield Finding("note", "no {{ postal_address }}, which many laws ask of a marketing mail")
+        yield Finding("note", "no {{ postal_address }}: as marketing mail it gets a footer with it")
 
 
 def _sms(version: Record) -> Iterator[Finding]:

@@ -6,7 +6,10 @@ What cannot be read as HTML ends the reading: the links behind it stay as they a
 import re
 from dataclasses import dataclass, field
 
-_NEXT = re.compile(r"<!--(?:>|->|.*?--!?>)|<[!?/][^>]*>|<(?P<name>[A-Za-z][^\s/>\x02]*)", re.DOTALL)
+_NEXT = re.compile(
+    r"<!--(?:>|->|.*?(?:--!?>|\Z))|<[!?/][^>]*(?:>|\Z)|<(?P<name>[A-Za-z][^\s/>\x02]*)",
+    re.DOTALL,
+)
 _BETWEEN = re.compile(r"(?:[\s/=]|\x02\d+\x03)*")
 _NAME = re.compile(r"[^\s/>=\x02]+")
 _VALUE = re.compile(r"\s*=\s*(?P<value>\"[^\"]*\"|'[^']*'|(?![\"'])[^\s>]+)")

@@ -61,7 +61,9 @@ class Trail:
         """The link to ``url`` for one message; both of its parts mostly have the same ones."""
         link = made.get(url)
         if link is None:
-            token = self._keys.personal(follow, tagged(url.strip(), self._query))
+            # Half a character, which a value may hold, is none that could be signed.
+            whole = url if url.isascii() else url.encode("utf-8", "replace").decode()
+            token = self._keys.personal(follow, tagged(whole.strip(), self._query))
             link = made[url] = f"{self._signed}{follow}/{token}"
         return link
 
@@ -79,7 +81,8 @@ def tagged(url: str, query: str) -> str:
     if not query or _TAGGED.search(url):
         return url
     before, hash_, fragment = url.partition("#")
-    join = "?" if "?" not in before else "" if before.endswith(("?", "&")) else "&"
+    _, asked, questions = before.partition("?")
+    join = "?" if not asked else "" if not questions or questions.endswith("&") else "&"
     return f"{before}{join}{query}{hash_}{fragment}"
 
 

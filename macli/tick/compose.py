@@ -179,7 +179,7 @@ class _Variant:
             if not self._public:
                 mailto = self._mailto = mailto or sender.reply_to or sender.email
             domain = content.wire_address(sender.email).rpartition("@")[2]
-            step = templates.slug_of(composer.step.key)
+            step = templates.slug_of(composer.step.key) or composer.step_id
             feedback_id = f"{composer.campaign_id}:{step}:{self._token}:{domain}"
         attached = json.loads(self._version["attachments"])
         self._builder = content.MailBuilder(
