@@ -6,10 +6,11 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,11 +154,33 @@ def test_a_message_that_fits_no_push_service_is_not_posted() -> None:
         "ftp://push.example/x",
         "https:///x",
         "https://push.example:99999/x",
+        "https://push example/x",
+        "https://push.example\x7f/x",
     ],
 )
 def test_a_browser_cannot_make_us_post_to_our_own_network(endpoint: str) -> None:
     outcome = webpush(allow_private=False).send(message(Browser(endpoint)))
     assert outcome.verdict == "rejected"
+
+
+def test_an_answer_that_dribbles_does_not_hold_us() -> None:
+    def dribble() -> None:
+        taken, _ = listener.accept()
+        with taken, suppress(OSError):
+            taken.recv(65_536)
+            while True:
+                taken.sendall(b"H")
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=dribble)
+        thread.start()
+        began = time.monotonic()
+        outcome = webpush(timeout=0.3).send(message(Browser(f"http://127.0.0.1:{listener.getsockname()[1]}/")))
+        took = time.monotonic() - began
+        thread.join()
+    assert outcome.verdict == "unknown"
+    assert took < 5
 
 
 def test_a_message_is_shown_with_a_link_that_comes_to_us_first(world: World) -> None:
@@ -349,6 +372,7 @@ GOOD = Browser("https://push.example/1").subscription
         ({"v": VISITOR, "m": ["x"], "subscription": GOOD}, 400),
         ({"v": VISITOR, "subscription": {**GOOD, "endpoint": "https:"}}, 400),
         ({"v": VISITOR, "subscription": {**GOOD, "endpoint": "https://[x/"}}, 400),
+        ({"v": VISITOR, "subscription": {**GOOD, "endpoint": "https://a b/"}}, 400),
         ({"v": VISITOR, "subscription": {**GOOD, "endpoint": "https://push.example/\u0142"}}, 400),
         ({"v": VISITOR, "subscription": {**GOOD, "endpoint": "https://push.example/a b\r\nX: y"}}, 400),
         ({"v": VISITOR, "subscription": {**GOOD, "endpoint": "https://push.example/" + "x" * 2000}}, 400),

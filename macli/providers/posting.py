@@ -26,16 +26,19 @@ def connect(parts: SplitResult, *, timeout: float, allow_private: bool) -> "HTTP
     """
     import socket
     import ssl
-    from http.client import HTTPConnection, HTTPSConnection
+    from http.client import HTTPConnection, HTTPSConnection, InvalidURL
 
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
     connection: HTTPConnection
-    if secure:
-        context = ssl.create_default_context()
-        connection = HTTPSConnection(host, port, timeout=timeout, context=context)
-    else:
-        connection = HTTPConnection(host, port, timeout=timeout)
+    try:
+        if secure:
+            context = ssl.create_default_context()
+            connection = HTTPSConnection(host, port, timeout=timeout, context=context)
+        else:
+            connection = HTTPConnection(host, port, timeout=timeout)
+    except InvalidURL:
+        raise Forbidden(f"{host!r} is no host") from None
     raw = _dial(host, port, timeout=timeout, allow_private=allow_private)
     try:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -50,13 +53,15 @@ def _dial(host: str, port: int, *, timeout: float, allow_private: bool) -> Any:
     import socket
 
     failure = OSError(f"{host} has no address")
+    until = time.monotonic() + timeout
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         if not allow_private and not is_public(str(address[0])):
             raise Forbidden(f"{host} is {address[0]}, a private address; --allow-private posts there")
         raw = socket.socket(family, kind, protocol)
-        raw.settimeout(timeout)
+        raw.settimeout(max(until - time.monotonic(), 0.01))
         try:
             raw.connect(address)
+            raw.settimeout(timeout)
             return raw
         except OSError as error:
             raw.close()
@@ -83,24 +88,33 @@ def post(
     body: bytes,
     headers: Mapping[str, str],
     *,
+    timeout: float,
     table: tuple[tuple[str, Verdict], ...],
     reference: str | None = None,
 ) -> Outcome:
-    """What became of one post; ``reference`` is the header that has the receiver's own name for it."""
+    """What became of one post; ``reference`` is the header that has the receiver's own name for it.
+
+    ``timeout`` is for all of it: a receiver that dribbles its answer must not hold the connection for hours.
+    """
     from http.client import HTTPException
+    from threading import Timer
 
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     if parts.query:
         target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
+    end = Timer(timeout, _cut, (connection.sock,))
+    end.daemon = True
+    end.start()
     try:
         connection.request("POST", target, body=body, headers=dict(headers))
         response = connection.getresponse()
-        # One read: a receiver that dribbles its answer must not hold the connection for hours.
         status, words = response.status, response.read1(LONGEST_ANSWER).decode("utf-8", "replace")
     except ValueError as error:  # before anything left: a secret that cannot stand in a header
         return Outcome(verdict="sender_fault", text=f"the post cannot be written: {error}")
     except (OSError, HTTPException) as error:
         return Outcome(verdict="unknown", text=f"no answer after the post: {type(error).__name__}: {error}")
+    finally:
+        end.cancel()
     return Outcome(
         verdict=http_verdict(status, table),
         code=str(status),
@@ -108,3 +122,12 @@ def post(
         reference=response.headers.get(reference) if reference else None,
         retry_after=retry_after(response.headers.get("Retry-After"), now=time.time()),
     )
+
+
+def _cut(connected: Any) -> None:
+    """End a connection under whoever reads from it, below TLS, whose own goodbye would wait too."""
+    import socket
+    from contextlib import suppress
+
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)

@@ -80,7 +80,7 @@ class Webhook:
         except (OSError, UnicodeError) as error:  # also TLS: nothing has left yet
             return Outcome(verdict="retry", text=f"{url}: {error}", reached=bool(message.url))
         try:
-            return post(connection, parts, body, headers, table=WEBHOOK)
+            return post(connection, parts, body, headers, timeout=self.settings.timeout, table=WEBHOOK)
         finally:
             connection.close()
 

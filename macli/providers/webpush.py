@@ -5,6 +5,7 @@ contact are one message: it is accepted as soon as one of them took it.
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_OCTETS = 3_993
 """What fits into the 4,096 octets every push service takes (RFC 8291, 4)."""
+
+HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 _VALID = 12 * 3600
 """Seconds a signed claim holds; a push service refuses more than a day."""
@@ -133,7 +136,15 @@ class WebPush:
             # Counted as a try of this message: the address is the device's, and others may well be reached.
             return Outcome(verdict="retry", text=f"{parts.netloc}: {error}")
         try:
-            return post(connection, parts, encrypted, headers, table=PUSH, reference="Location")
+            return post(
+                connection,
+                parts,
+                encrypted,
+                headers,
+                timeout=self.settings.timeout,
+                table=PUSH,
+                reference="Location",
+            )
         finally:
             connection.close()
 
@@ -176,20 +187,21 @@ def may_post(endpoint: str, *, private: bool) -> bool:
     """Whether an address a browser named may be a push service's: https, or http too where ``private``."""
     try:
         parts = urlsplit(endpoint)
-        holds = bool(parts.hostname) and (parts.port or 1) > 0 and "@" not in parts.netloc
+        holds = bool(HOST.fullmatch(parts.netloc)) and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         return False
     return holds and endpoint.isascii() and endpoint.isprintable() and parts.scheme in ("https", "http")[: 1 + private]
 
 
 def _encrypted(device: Device, body: bytes) -> bytes:
+    from http_ece import ECEException
     from pywebpush import WebPusher, WebPushException
 
     try:
         pusher = WebPusher({"endpoint": device.endpoint, "keys": {"p256dh": device.p256dh, "auth": device.auth}})
         encrypted: bytes = pusher.encode(body, content_encoding="aes128gcm")["body"]
-    except WebPushException as error:
-        raise ValueError(error.message) from None
+    except (WebPushException, ECEException) as error:
+        raise ValueError(getattr(error, "message", str(error))) from None
     return encrypted
 
 

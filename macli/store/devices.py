@@ -6,7 +6,7 @@ from macli.errors import UsageError
 from macli.model import Device
 from macli.store.connection import Row, Store
 
-MOST = 20
+MOST = 10
 """Devices of one contact or visitor; with one more, the one not seen for longest goes."""
 
 
