@@ -463,6 +463,20 @@ def test_a_push_template_from_its_file_to_its_preview(macli, workspace: Path) ->
     assert shown["url"] == "https://shop.example/spring?who=ann%40example.com"
 
 
+def test_a_push_campaign_goes_into_a_folder_and_comes_back_changed(macli, workspace: Path) -> None:
+    (workspace / "spring.yaml").write_text(TEMPLATE)
+    macli("template", "create", "spring", "--push", "spring.yaml")
+    macli("campaign", "create", "spring", "--channel", "push", "--template", "spring", "--rule", "has device")
+    assert macli("export", "campaign", "spring", "-o", "out-of-it").code == 0
+    assert "unchanged" in macli("apply", "out-of-it").out
+    file = workspace / "out-of-it" / "spring.yaml"
+    file.write_text(file.read_text().replace("Come.", "Go."))
+    ran = macli("apply", "out-of-it")
+    assert ran.code == 0, ran.err
+    shown = json.loads(macli("template", "show", "spring", "--json").out)
+    assert (shown["version"], "Go." in shown["source"]) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("written", "word"),
     [

@@ -131,7 +131,7 @@ def from_store(store: Store, name: str) -> Draft:
     version = templates.version(store, name)
     return Draft(
         kind=version["kind"],
-        subject=version["subject"],
+        subject=version["subject"] if version["kind"] == "email" else None,
         source=version["source"],
         source_format=version["source_format"],
         text=version["text"] if version["html"] is not None and not version["text_derived"] else None,
