@@ -252,6 +252,29 @@ def test_what_recipients_did_is_in_the_report_people_apart_from_programs(told: T
     assert told.number("SELECT count(*) FROM hits WHERE class IS NULL") == 0
 
 
+@pytest.mark.system("spamassassin")
+def test_a_mail_of_each_step_scores_under_one_with_spamassassin(told: Told) -> None:
+    firsts = told.rows(
+        "SELECT min(id) AS id FROM sends WHERE channel = 'email' AND state = 'accepted' GROUP BY step_id"
+    )
+    assert len(firsts) == 4
+    scores = {}
+    for row in firsts:
+        (mail,) = told.shop.glob(f"out/*/{row['id']:08}-*.eml")
+        received = b"Received: from nordurljos.example by mx.example with ESMTPS; Wed, 15 Jul 2026 10:00:00 +0000\n"
+        judged = subprocess.run(
+            ["spamassassin", "-L", "-t"],
+            input=received + mail.read_bytes(),
+            capture_output=True,
+            timeout=120,
+            check=True,
+        )
+        found = re.search(rb"score=(-?[\d.]+)", judged.stdout)
+        assert found is not None
+        scores[mail.name] = float(found[1])
+    assert {name: score for name, score in scores.items() if score >= 1} == {}
+
+
 def test_the_addresses_it_ends_with_answer(told: Told) -> None:
     urls = re.findall(r"^(http://127\.0\.0\.1:\d+(/\S+))  +# ", told.out, re.M)
     assert [path[:3] for _, path in urls] == ["/p/", "/c/", "/pr"]
