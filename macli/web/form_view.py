@@ -128,9 +128,9 @@ def view(
 
 
 def heading(one: Served, locale: str) -> tuple[str, str]:
-    """The form's title and what stands under it."""
+    """The form's title and what stands under it, where it has them."""
     other = one.form.locales.get(locale)
-    title = (other.title if other else None) or one.form.title or one.name
+    title = (other.title if other else None) or one.form.title or ""
     return title, (other.intro if other else None) or one.form.intro or ""
 
 

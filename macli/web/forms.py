@@ -137,7 +137,6 @@ def fragment(
     mistakes: Mapping[str, str] | None = None,
     note: str = "",
     hidden: Mapping[str, str] | None = None,
-    heading: bool = True,
 ) -> str:
     """The form as a part of another page."""
     title, intro = form_view.heading(one, locale)
@@ -151,7 +150,7 @@ def fragment(
         note=note,
         hidden=hidden,
     )
-    return look.rendered("form_fragment.html", locale=locale, view=view, title=title, intro=intro, heading=heading)
+    return look.rendered("form_fragment.html", locale=locale, view=view, title=title, intro=intro)
 
 
 async def _answer(site: Site, request: "Request", came: _Came) -> "Response":
@@ -227,7 +226,7 @@ def _taken(site: Site, came: _Came) -> "Response":
     if target is not None:
         return RedirectResponse(target, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
     title, _ = form_view.heading(came.one, came.locale)
-    return look.shown("form_note.html", locale=came.locale, title=title, lines=lines)
+    return look.shown("form_note.html", locale=came.locale, title=title or came.one.name, lines=lines)
 
 
 def _again(
@@ -299,7 +298,7 @@ def _page(
         locale=locale,
         status=status,
         headers={"Content-Security-Policy": safety},
-        title=title,
+        title=title or one.name,
         intro=intro,
         view=view,
     )

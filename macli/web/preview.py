@@ -26,7 +26,7 @@ def of_form(store: Store, workspace: Path, now: datetime, name: str, number: int
     title, intro = form_view.heading(one, locale)
     mark = form_view.seal(keyring(workspace), one, to_ms(now), locale)
     view = form_view.view(one, action=f"/f/{slug}", locale=locale, mark=mark, typed={}, mistakes={})
-    return look.rendered("form.html", locale=locale, title=title, intro=intro, view=view)
+    return look.rendered("form.html", locale=locale, title=title or one.name, intro=intro, view=view)
 
 
 def of_page(
