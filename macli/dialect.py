@@ -44,6 +44,9 @@ class Dialect(Protocol):
     def joined(self, expression: str) -> str:
         """The whole numbers of a group in one text, commas between them."""
 
+    def fits(self, text: str, pattern: str) -> str:
+        """True where a regular expression is found in the text, without regard to case; false where there is none."""
+
     def numbers(self, text: str) -> str:
         """A query of the whole numbers in a text that has commas between them."""
 
@@ -104,6 +107,9 @@ class Sqlite:
 
     def joined(self, expression: str) -> str:
         return f"group_concat({expression})"
+
+    def fits(self, text: str, pattern: str) -> str:
+        return f"(({text}) REGEXP {pattern})"
 
     def numbers(self, text: str) -> str:
         return f"SELECT value FROM json_each('[' || {text} || ']')"

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from macli import rules
 from macli.address import BadAddress, normalise_email, normalise_tag
 from macli.clock import from_ms, parse_when
 from macli.rules import comparisons, moments, tree
-from macli.rules.predicates import attributes, consents, dates, events, membership, messages, tags
+from macli.rules.predicates import attributes, consents, dates, events, membership, messages, tags, visits
 from macli.rules.values import Literal
 from macli.rules.vocabulary import CORE, CORE_DATES
 
@@ -337,6 +338,10 @@ def _happened(leaf: events.Happened, event: dict[str, Any], world: World) -> boo
 
 
 def _property(asked: events.Property, properties: dict[str, Any], world: World) -> bool:
+    if isinstance(asked, visits.Words):
+        url = properties.get("url")
+        tokens = re.split(r"[\W_]+", unquote(url).casefold()) if isinstance(url, str) else []
+        return {"all": all, "any": any}[asked.how](word.text.casefold() in tokens for word in asked.words)
     found = _test(asked.test, properties.get(asked.name), _kind(asked.test), world)
     return not found if asked.negated else found
 

@@ -1,6 +1,7 @@
 """Random rules and random contacts: what the property tests of the rule language draw from."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from macli.rules import KnownCampaign, KnownSegment, Vocabulary
 from macli.rules.asked import Count
 from macli.rules.comparisons import Among, During, Equals, IsSet, Ordered, Texted
 from macli.rules.moments import Duration, When
+from macli.rules.predicates import visits
 from macli.rules.predicates.attributes import Attribute, Everyone
 from macli.rules.predicates.consents import Has, HasDevice, Opted, Suppressed
 from macli.rules.predicates.dates import Anniversary
@@ -23,6 +25,7 @@ from macli.rules.predicates.tags import Tagged
 from macli.rules.tree import And, Or, Rule, negate
 from macli.rules.values import Literal
 from macli.store import Store, attributes
+from macli.urls import normal
 
 NOW = datetime(2027, 2, 27, 23, 30, tzinfo=UTC)
 ZONES = ("UTC", "Europe/Warsaw", "America/St_Johns", "Asia/Kathmandu", "Pacific/Kiritimati")
@@ -126,6 +129,28 @@ milliseconds = st.builds(lambda moment, extra: to_ms(moment) + extra, moments, s
 properties = st.dictionaries(st.sampled_from(["total", "currency", "url", "Größe", "when"]), anything, max_size=3)
 
 
+urls = st.sampled_from(
+    [
+        "https://shop.example/prices?a=1",
+        "shop.example/red-shoes/1",
+        "https://shop.example/?q=red%20shoes",
+        "http://b.example/Prices/#1",
+    ]
+)
+visits_of_pages = st.builds(
+    lambda name, at, url, seconds: {
+        "name": name,
+        "at": at,
+        "campaign_id": None,
+        "properties": {"url": url, "page": normal(url), "seconds": seconds},
+    },
+    st.sampled_from(["page.visited", "page.left"]),
+    milliseconds,
+    urls,
+    st.sampled_from([0, 30, 90]),
+)
+
+
 def contacts() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
@@ -155,7 +180,8 @@ def contacts() -> st.SearchStrategy[dict[str, Any]]:
                         "campaign_id": st.none() | st.sampled_from([1, 2]),
                         "properties": properties,
                     }
-                ),
+                )
+                | visits_of_pages,
                 min_size=1,
                 max_size=4,
             ),
@@ -372,6 +398,30 @@ happened = st.builds(
     st.just(Count()) | counts,
     st.none() | st.none() | whens,
 )
+pages = st.one_of(
+    urls.map(lambda url: visits.page(Literal(text=url))),
+    st.builds(
+        lambda how, part: Property(name="url", test=Texted(how=how, value=Literal(text=part))),
+        st.sampled_from(["contains", "starts with", "ends with", "matches"]),
+        st.sampled_from(["https://shop.example/", "red", "SHOES", "*a?1", "/"]),
+    ),
+    st.builds(
+        lambda how, words: visits.Words(how=how, words=tuple(Literal(text=word) for word in words)),
+        st.sampled_from(["all", "any"]),
+        st.lists(st.sampled_from(["red", "Shoes", "prices", "shoe", "1"]), min_size=1, max_size=2),
+    ),
+)
+visited = st.builds(
+    lambda page, seconds, count, when: replace(
+        visits.visited(page, None if seconds is None else Duration(span=timedelta(seconds=seconds))),
+        count=count,
+        when=when,
+    ),
+    st.none() | pages,
+    st.sampled_from([None, None, 1, 90]),
+    st.just(Count()) | counts,
+    st.none() | st.none() | whens,
+)
 received = st.builds(
     lambda channel, campaign, count, when: Received(channel=channel, campaign=campaign, count=count, when=when),
     st.sampled_from([None, None, "email", "sms", "push", "webhook"]),
@@ -391,6 +441,7 @@ KINDS = {
     "tags": tagged,
     "consents": consents,
     "events": happened,
+    "visits": visited,
     "messages": received,
     "membership": membership,
 }

@@ -1,22 +1,31 @@
-"""The segments that a rule speaks of, and their names within its text."""
+"""The segments and events that a rule speaks of, and segments' names within its text."""
 
 import re
 
 from macli.rules.errors import RuleError
 from macli.rules.parser import parse
+from macli.rules.predicates.events import Happened
 from macli.rules.predicates.membership import InSegment
-from macli.rules.tree import leaves
+from macli.rules.tree import Leaf, leaves
 from macli.rules.values import Literal, quote
 
 _TOKEN = re.compile(r"\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])*'|[^\s()#,]+", re.DOTALL)
 
 
-def _mentions(text: str) -> list[Literal]:
+def _leaves(text: str) -> list[Leaf]:
     try:
-        rule = parse(text)
+        return list(leaves(parse(text)))
     except RuleError:
         return []
-    return [leaf.segment for leaf in leaves(rule) if isinstance(leaf, InSegment)]
+
+
+def _mentions(text: str) -> list[Literal]:
+    return [leaf.segment for leaf in _leaves(text) if isinstance(leaf, InSegment)]
+
+
+def events_in(text: str) -> frozenset[str]:
+    """The events a rule asks for; none where the text is no rule."""
+    return frozenset(leaf.event for leaf in _leaves(text) if isinstance(leaf, Happened))
 
 
 def segments_in(text: str) -> frozenset[str]:

@@ -32,6 +32,7 @@ KEYWORDS = frozenset(
         "has",
         "opened",
         "clicked",
+        "visited",
         "never",
         "no",
         "more",
