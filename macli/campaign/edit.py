@@ -78,7 +78,11 @@ def save(
 
 
 def _written(store: Store, definition: Mapping[str, Any], parsed: Parsed, origin: str | None) -> campaigns.Written:
+    from macli.rules.mentions import events_in
+
     campaign = parsed.campaign
+    # Whoever waits is looked at again when what lets it out happens, not only when its time has come.
+    leaving = events_in(campaign.exit) if campaign.exit is not None else ()
     return campaigns.Written(
         name=" ".join(campaign.name.split()),
         definition=definition,
@@ -88,7 +92,7 @@ def _written(store: Store, definition: Mapping[str, Any], parsed: Parsed, origin
             for name in campaign.entry.segments
         ],
         steps=[
-            campaigns.StepRow(key=node.key, action=node.action.word, events=node.action.events())
+            campaigns.StepRow(key=node.key, action=node.action.word, events=(*node.action.events(), *leaving))
             for node in campaign.each_step()
         ],
         origin=origin,

@@ -146,7 +146,7 @@ def dns_check(
     format: options.Format = None,
     json: options.Json = False,
 ) -> None:
-    """Show the DNS records a sending domain needs; they are not looked up.
+    """Show the DNS records a sending domain needs; they are not looked up: `macli doctor domain` does that.
 
     Example: macli provider dns-check go example.com
     """
