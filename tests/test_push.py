@@ -461,6 +461,10 @@ def test_a_push_template_from_its_file_to_its_preview(macli, workspace: Path) ->
     shown = json.loads(macli("template", "preview", "spring", "--contact", "ann@example.com", "--json").out)
     assert shown["title"] == "Hi Ann"
     assert shown["url"] == "https://shop.example/spring?who=ann%40example.com"
+    macli("campaign", "create", "spring", "--channel", "push", "--template", "spring", "--rule", "has email")
+    read = macli("campaign", "preview", "spring", "--contact", "ann@example.com").out
+    assert "title: Hi Ann" in read
+    assert "no address for this channel" in read
 
 
 def test_a_push_campaign_goes_into_a_folder_and_comes_back_changed(macli, workspace: Path) -> None:

@@ -88,6 +88,7 @@ def _preview(
     from macli.content.errors import TemplateFault
     from macli.content.footer import with_footer
     from macli.content.preview import own_addresses
+    from macli.content.push import in_lines
     from macli.content.render import Renderer
     from macli.content.values import values_of
 
@@ -124,6 +125,8 @@ def _preview(
             values_of(contact), **own_addresses(setting, sender["reply_to"] or sender["email"] or "")
         )
         subject, text, html = rendered.subject or None, rendered.text, rendered.html
+        if version["kind"] == "push":
+            text = in_lines(rendered)
     except TemplateFault as fault:
         reason = reason or fault.message
     opens = quiet.waits_until(store, policy, contact, now, zone)

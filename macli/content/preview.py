@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from macli.content.mail import mailto_of
+from macli.content.push import fields_of, in_lines
 from macli.content.render import Rendered, Renderer
 from macli.content.sms import segments_of
 from macli.content.values import Record, values_of
@@ -95,7 +96,7 @@ def text_of(shown: Shown) -> str:
     if shown.kind == "webhook":
         return rendered.text
     if shown.kind == "push":
-        return "\n".join(f"{field}: {value}" for field, value in _push(shown).items())
+        return in_lines(rendered)
     files = "".join(f"\nAttached: {file}" for file in shown.files)
     return f"Subject: {rendered.subject}{files}\n\n{rendered.text}"
 
@@ -106,18 +107,12 @@ def record_of(shown: Shown) -> dict[str, Any]:
     if shown.kind == "email":
         record |= {"subject": shown.rendered.subject, "html": shown.rendered.html}
     if shown.kind == "push":
-        return {**record, **_push(shown)}
+        return {**record, **fields_of(shown.rendered)}
     record["text"] = shown.rendered.text
     if shown.kind == "sms":
         counted = segments_of(shown.rendered.text)
         record |= {"encoding": counted.encoding, "units": counted.units, "segments": counted.segments}
     return {**record, "attachments": list(shown.files)} if shown.files else record
-
-
-def _push(shown: Shown) -> dict[str, str]:
-    from macli.content.push import fields_of
-
-    return fields_of(shown.rendered)
 
 
 def write_html(shown: Shown, path: Path) -> None:

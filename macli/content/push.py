@@ -57,6 +57,11 @@ def fields_of(rendered: Rendered) -> dict[str, str]:
     return {"title": rendered.subject, **{name: value for name, value in said.items() if value}}
 
 
+def in_lines(rendered: Rendered) -> str:
+    """A rendered message as people read it, a field a line."""
+    return "\n".join(f"{name}: {value}" for name, value in fields_of(rendered).items())
+
+
 def payload_of(rendered: Rendered, *, where: str) -> dict[str, str]:
     """What a device is sent. Raises TemplateFault where an address is none."""
     payload = fields_of(rendered)
