@@ -194,7 +194,7 @@ def test_a_preview_is_what_the_contact_would_get_or_why_not(shop: Path, macli: R
     assert (one["sent"], one["reason"]) == ("no", "not among those the campaign selects")
     ok(macli, "contact", "opt-out", "ann@example.com", "--channel", "email")
     (one,) = json.loads(ok(macli, "campaign", "preview", "spring", "--contact", "ann@example.com", "--json"))
-    assert (one["sent"], one["reason"]) == ("no", "opted out of the channel")
+    assert (one["sent"], one["reason"]) == ("no", "opted out of the channel or the topic")
     assert "<p>Hi Ann</p>" in one["html"]
 
 
