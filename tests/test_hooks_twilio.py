@@ -461,6 +461,18 @@ def test_r28_20429_backs_off_and_the_message_goes_out_once_later(world: World) -
     assert world.states() == {"accepted": 1, "skipped": 1}
 
 
+def test_r28_where_twilio_asks_for_a_longer_pause_it_gets_it(world: World) -> None:
+    opt_in(world, 1, "sms")
+    add_template(world.store, "text", kind="sms", text="Hello")
+    add_campaign(world.store, channel="sms", entry={"rule": "has phone"}, steps=[{"send": "text"}])
+    busy = Answer(429, {"code": 20429, "message": "Too many requests", "status": 429}, {"Retry-After": "900"})
+    with web_server(lambda asked: busy) as server:
+        sent_by(world, server.url)
+        run(world)
+    due = world.store.value("SELECT due_at FROM sends WHERE state = 'planned'")
+    assert due - to_ms(NOW.replace(hour=15)) >= 900_000
+
+
 def test_r29_a_fault_of_the_account_stops_the_campaign_and_blames_nobody(world: World) -> None:
     opt_in(world, 1, "sms")
     opt_in(world, 2, "sms")

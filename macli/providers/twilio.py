@@ -1,19 +1,23 @@
 """Twilio: text messages, from a number or a Messaging Service, by sub-accounts where routes say so."""
 
 import re
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from macli.errors import MacliError, UsageError
 from macli.model import ChannelKind, Check, Message, Outcome, Sms, Verdict
 from macli.providers.base import Enquiry
 from macli.providers.codes import expect_verdict, twilio_outcome
-from macli.providers.http import PerThread, lost, why_not
+from macli.providers.http import PerThread, lost, retry_after, why_not
 from macli.providers.settings import E164, expect, expect_url, option, shown
 from macli.secrets import Secret
+
+if TYPE_CHECKING:
+    from requests import Response
 
 ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
 SERVICE = re.compile(r"MG[0-9a-f]{32}")
@@ -149,7 +153,7 @@ class Twilio:
         self.settings = settings
         self.connections = settings.connections
         self._callback = callback
-        self._clients = PerThread()
+        self._lines = PerThread()
 
     @property
     def sender(self) -> str | None:
@@ -180,7 +184,8 @@ class Twilio:
         except MacliError as error:
             return Outcome(verdict="sender_fault", text=error.message)
         except TwilioException as error:
-            return self._said(error)
+            pause = retry_after(self._line(route).asked, now=time.time())
+            return replace(self._said(error), retry_after=pause)
         except RequestException as error:
             return lost(error)
         except ValueError as error:  # 201 and something that is not Twilio's JSON
@@ -237,20 +242,24 @@ class Twilio:
         return Check(step=step, ok=account.status == "active", detail=f"{route.account_sid}: {account.status}")
 
     def _client(self, route: Route) -> Any:
-        return self._clients.get(route.prefix, lambda: self._new_client(route))
+        return self._line(route).client
 
-    def _new_client(self, route: Route) -> Any:
+    def _line(self, route: Route) -> "_Line":
+        return self._lines.get(route.prefix, lambda: self._new_line(route))
+
+    def _new_line(self, route: Route) -> "_Line":
         from twilio.http.http_client import TwilioHttpClient
         from twilio.rest import Client
 
-        client = Client(
+        line = _Line()
+        line.client = Client(
             route.account_sid,
             route.auth_token.reveal(),
-            http_client=TwilioHttpClient(timeout=self.settings.timeout),
+            http_client=TwilioHttpClient(timeout=self.settings.timeout, request_hooks={"response": line.note}),
         )
         if self.settings.api_base:
-            client.api.base_url = self.settings.api_base.rstrip("/")
-        return client
+            line.client.api.base_url = self.settings.api_base.rstrip("/")
+        return line
 
     def _said(self, error: Exception) -> Outcome:
         status, code = getattr(error, "status", 0), getattr(error, "code", None)
@@ -266,6 +275,16 @@ class Twilio:
             reference=message.sid,
             verdicts=self.settings.verdicts or {},
         )
+
+
+class _Line:
+    """A client of one account, and the pause its last answer asked for, which Twilio's own errors leave out."""
+
+    client: Any = None
+    asked: str | None = None
+
+    def note(self, response: "Response", **_: object) -> None:
+        self.asked = response.headers.get("Retry-After")
 
 
 def status_outcome(
