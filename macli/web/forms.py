@@ -208,7 +208,8 @@ def _page_of(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    if parts.scheme not in ("http", "https") or len(url) > 2000 or not url.isprintable():
+    own = not parts.scheme and not parts.netloc and url.startswith("/")
+    if not (own or parts.scheme in ("http", "https")) or len(url) > 2000 or not url.isprintable():
         return ""
     return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
