@@ -275,3 +275,9 @@ def test_a_page_and_a_template_may_have_the_same_name_and_only_the_template_is_s
     assert macli("template", "create", "spring", "--subject", "Hi", "--markdown", "a.md").code == 0
     assert json.loads(macli("page", "show", "spring", "--json").out)["source"] == "# One\n"
     assert json.loads(macli("template", "show", "spring", "--json").out)["kind"] == "email"
+
+
+def test_a_page_knows_its_title_and_language(world: World) -> None:
+    add_page(world, '<html lang="{{ locale }}"><title>{{ title }}</title></html>', kind="html")
+    with serving(world) as client:
+        assert client.get("/p/spring").text == '<html lang="en"><title>spring</title></html>'

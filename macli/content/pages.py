@@ -20,6 +20,7 @@ PARTS = ("form", "banner", "download")
 
 CONTENT = "content"
 """What a page that frames others (the setting unsubscribe.page) shows in its middle."""
+_GIVEN = (*PARTS, CONTENT, "title", "locale", "now")
 
 _PAGE = Path(__file__).parent / "page.html"
 """What a page without ``<html>`` stands in: one column, readable on a phone, light or dark."""
@@ -67,7 +68,7 @@ def _refuse_strangers_values(where: str, html: str) -> None:
     from macli.content.language import parse
     from macli.content.variables import uses_of
 
-    needed = sorted(uses_of([parse(html, html=True, where=where)]).required.difference((*PARTS, CONTENT)))
+    needed = sorted(uses_of([parse(html, html=True, where=where)]).required.difference(_GIVEN))
     if needed:
         raise UsageError(
             f"{where}: a visitor nobody knows has no {', '.join(needed)}",
@@ -101,8 +102,11 @@ def render_page(
     parts: Mapping[str, Callable[[str], Any]],
     now: datetime,
     content: Any = "",
+    locale: str = "en",
 ) -> str:
     """The page for a contact's ``values``, or for nobody's. ``parts`` make forms, banners and addresses.
+
+    ``title`` is the page's name and ``locale`` its language, where no value says otherwise.
 
     Raises TemplateFault where the values do not do.
     """
@@ -110,7 +114,8 @@ def render_page(
     from macli.content.render import line_of, reason_of
 
     template = compile_part(html, html=True, where=name)
-    scope = {**language(html=True).globals, **values, "contact": values, "now": now, **parts, CONTENT: content}
+    given = {"title": name, "locale": locale, "now": now}
+    scope = {**language(html=True).globals, **given, **values, "contact": values, **parts, CONTENT: content}
     try:
         return "".join(template.root_render_func(open_context(template, scope)))
     except Exception as error:

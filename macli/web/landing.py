@@ -47,7 +47,8 @@ def routes(site: Site) -> "list[Route]":
                 mail=mail if known.send_id is not None else "",
                 visitor=visitor,
             )
-            html = _rendered(page, values(store, known.contact_id), parts, now)
+            locale = site.setting("locale") or "en"
+            html = _rendered(page, values(store, known.contact_id), parts, now, locale)
             return html, _policy(store, page)
 
         try:
@@ -127,14 +128,14 @@ class Parts:
         return f"{self._url('/d/')}{slug}{self._query}"
 
 
-def _rendered(page: Row, known: Mapping[str, Any], parts: Parts, now: datetime) -> str:
+def _rendered(page: Row, known: Mapping[str, Any], parts: Parts, now: datetime, locale: str) -> str:
     """The page for a contact; for nobody, where this contact's values do not do. Raises TemplateFault."""
     try:
-        return render_page(page["name"], page["html"], known, parts=parts.made(), now=now)
+        return render_page(page["name"], page["html"], known, parts=parts.made(), now=now, locale=locale)
     except TemplateFault:
         if not known:
             raise
-        return render_page(page["name"], page["html"], {}, parts=parts.made(), now=now)
+        return render_page(page["name"], page["html"], {}, parts=parts.made(), now=now, locale=locale)
 
 
 def _policy(store: Store, page: Row) -> str:
