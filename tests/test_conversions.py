@@ -1,5 +1,7 @@
 """What a campaign's report says recipients did, and what it brought about."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -78,7 +80,7 @@ def test_p45_of_ten_delivered_four_that_were_opened_are_forty_percent_however_of
     deliver(world)
     for contact_id in (1, 2, 3, 4, 4, 4):
         did(world, contact_id, "email.opened", NOW + HOUR)
-    (step,) = told(world)["reactions"]
+    (step,) = told(world)["steps"]
     assert (step["of"], step["messages"], step["opened"], step["opens"]) == ("delivered", 10, 4, 6)
     assert step["open_percent"] == 40.0
 
@@ -88,7 +90,7 @@ def test_p45_programs_are_counted_apart_from_people(world: World) -> None:
     for name in ("email.opened.machine", "email.opened.suspected", "email.clicked.machine", "email.clicked.suspected"):
         did(world, 1, name, NOW + HOUR)
     did(world, 2, "email.clicked", NOW + HOUR)
-    (step,) = told(world)["reactions"]
+    (step,) = told(world)["steps"]
     assert (step["opened"], step["clicked"], step["machine_opens"], step["machine_clicks"]) == (0, 1, 2, 2)
     assert step["click_percent"] == 10.0
 
@@ -96,7 +98,7 @@ def test_p45_programs_are_counted_apart_from_people(world: World) -> None:
 def test_p45_where_no_provider_says_what_was_delivered_rates_are_of_what_was_sent(world: World) -> None:
     sent(world)
     did(world, 1, "email.opened", NOW + HOUR)
-    (step,) = told(world)["reactions"]
+    (step,) = told(world)["steps"]
     assert (step["of"], step["messages"], step["open_percent"]) == ("sent", 10, 10.0)
 
 
@@ -112,7 +114,7 @@ def test_p45_hard_and_soft_bounces_noes_and_complaints_stand_apart(world: World)
         (5, "email.complained"),
     ):
         did(world, contact_id, name, NOW + HOUR)
-    (step,) = told(world)["reactions"]
+    (step,) = told(world)["steps"]
     assert (step["messages"], step["hard_bounced"], step["soft_bounced"]) == (9, 1, 1)
     assert (step["unsubscribed"], step["complained"]) == (1, 2)
 
@@ -253,3 +255,11 @@ def test_p45_the_report_shows_it_to_people(macli, workspace: Path) -> None:
     assert told.code == 0, told.err
     for word in ("what recipients did", "open_percent", "what it brought about", "of_contacts"):
         assert word in told.out
+    (row,) = csv.DictReader(io.StringIO(macli("report", "campaign", "spring", "--format", "csv").out))
+    assert (row["step"], row["sent"], row["of"], row["opened"], row["open_percent"]) == (
+        "send-hi",
+        "1",
+        "sent",
+        "0",
+        "0.0",
+    )

@@ -37,15 +37,17 @@ def campaign(
     if shape == "json":
         macli.out.record(found, shape=shape)
         return
-    columns = (*reporting.STEP_COLUMNS, *(("first_left_at", "last_left_at") if shape else ()))
-    macli.out.rows(found["steps"], columns=columns, shape=shape, title=f"{found['campaign']} ({found['state']})")
     if shape in ("csv", "ndjson"):
+        macli.out.rows(found["steps"], columns=reporting.COLUMNS, shape=shape)
         return
+    columns = (*reporting.STEP_COLUMNS, *(reporting.LEFT if shape else ()))
+    macli.out.rows(found["steps"], columns=columns, shape=shape, title=f"{found['campaign']} ({found['state']})")
     if found["pause_reason"]:
         macli.out.say(f"paused: {found['pause_reason']}")
+    left = [step for step in found["steps"] if step["of"]]
     for title, rows, names in (
-        ("what recipients did", found["reactions"], DID),
-        ("bounces, noes and programs", found["reactions"], ("step", *APART)),
+        ("what recipients did", left, DID),
+        ("bounces, noes and programs", left, ("step", *APART)),
         ("what it brought about", [found["conversions"]] if found["conversions"] else [], None),
         ("why not", found["not_sent"], ("step", "state", "reason", "messages")),
         ("what came back", found["came_back"], ("event", "times", "contacts")),

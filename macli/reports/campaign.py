@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from macli.reports.conversions import conversions
-from macli.reports.reactions import reactions
+from macli.reports.reactions import APART, DID, reactions
 from macli.store import Row, Store
 
 _STEPS = """
@@ -80,6 +80,9 @@ STEP_COLUMNS = (
     "skipped",
 )
 
+LEFT = ("first_left_at", "last_left_at")
+COLUMNS = (*STEP_COLUMNS, *LEFT, *DID[2:], *APART)
+
 
 def report(store: Store, campaign: Row, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     """Everything about one campaign: by step, why messages did not arrive, what came back, who is where."""
@@ -96,10 +99,16 @@ def report(store: Store, campaign: Row, *, now: datetime, zone: ZoneInfo) -> dic
         "pause_reason": campaign["pause_reason"],
         "entered": sum(ended.values()) + sum(row["contacts"] for row in inside),
         "ended": ended,
-        "steps": records(_STEPS),
+        "steps": _with_reactions(store, campaign["id"], records(_STEPS)),
         "not_sent": records(_REASONS),
-        "reactions": reactions(store, campaign["id"]),
         "conversions": conversions(store, campaign, now=now, zone=zone),
         "came_back": records(_EVENTS),
         "inside": inside,
     }
+
+
+def _with_reactions(store: Store, campaign_id: int, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps with what recipients did, which is None of a step from which nothing left."""
+    did = {(row["step"], row["channel"]): row for row in reactions(store, campaign_id)}
+    nothing = dict.fromkeys((*DID[2:], *APART))
+    return [{**row, **nothing, **did.get((row["step"], row["channel"]), {})} for row in steps]
