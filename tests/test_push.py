@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from py_vapid import Vapid02
 
 from macli.clock import to_ms
@@ -390,6 +392,23 @@ def test_what_is_no_subscription_is_refused_and_nothing_is_kept(world: World, do
     assert answer.json()["error"]
     assert devices.list_all(world.store) == []
     assert world.store.value("SELECT count(*) FROM visitors") == 0
+
+
+_PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(VISITOR) | st.just(GOOD)
+_NAMES = st.sampled_from(["v", "m", "replaces", "subscription", "endpoint", "keys", "auth", "p256dh"]) | st.text()
+_ANYTHING = st.recursive(_PLAIN, lambda inner: st.lists(inner) | st.dictionaries(_NAMES, inner), max_leaves=12)
+
+
+@pytest.mark.parametrize("path", ["subscribe", "unsubscribe"])
+def test_whatever_is_posted_is_answered(world: World, path: str) -> None:
+    with subscribing(world) as post:
+
+        @settings(max_examples=150)
+        @given(st.dictionaries(_NAMES, _ANYTHING) | _ANYTHING)
+        def posted(document: Any) -> None:
+            assert post(document, path).status_code in (200, 400, 404, 413, 429)
+
+        posted()
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://shop.example.evil.example", "null", "", "https:"])
