@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from macli.store import settings
+from macli.forms import authoring
+from macli.store import banners, settings
 from tests.browser import chromium, listening, pages, wait_for
 from tests.world import NOW, World, add_contacts, new_world
 
@@ -209,3 +210,78 @@ def test_the_token_of_a_mail_leaves_the_address_bar(shop: Shop) -> None:
     shop.wait("page.visited")
     assert page.url == f"{shop.url}/prices?q=1"
     assert shop.events("page.visited")[0]["url"] == f"{shop.url}/prices?q=1"
+
+
+PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+"""A browser without a head says so, and counts as a program."""
+
+LETTERS = """
+title: Letters
+fields:
+  - {name: email, required: yes}
+popup: {after_visits: 1, after: 1 second, every: 1 second}
+"""
+
+
+def letters(shop: Shop, text: str) -> None:
+    authoring.create_form(shop.world.store, NOW, "letters", text, where="form.yaml", category=None)
+
+
+def test_t38_a_form_pops_up_for_a_stranger_and_never_for_who_filled_it_in(shop: Shop) -> None:
+    letters(shop, LETTERS)
+    page = shop.open(viewport={"width": 390, "height": 844})
+    popup = page.wait_for_selector(".macli-popup input[name=email]")
+    box = page.query_selector(".macli-popup").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    page.wait_for_timeout(2100)  # nobody types faster
+    popup.fill("new@example.com")
+    page.click(".macli-popup button[type=submit]")
+    page.wait_for_selector(".macli-popup [role=status]")
+    contact_id = shop.world.store.value("SELECT id FROM contacts WHERE email = 'new@example.com'")
+    wait_for(lambda: shop.events("page.visited")[0]["contact_id"] == contact_id)
+    page.evaluate("localStorage.removeItem('macli_shown_letters')")
+    with page.expect_response("**/popup.json*") as answer:
+        page.goto(shop.url + "/prices")
+    assert answer.value.status == 204
+    page.wait_for_timeout(300)
+    assert page.query_selector(".macli-popup") is None
+
+
+def test_t38_a_popup_waits_for_its_visits_and_can_be_shut(shop: Shop) -> None:
+    letters(shop, LETTERS.replace("after_visits: 1, after: 1 second", "after_visits: 2"))
+    page = shop.open()
+    shop.wait("page.visited")
+    page.wait_for_timeout(500)
+    assert page.query_selector(".macli-popup") is None
+    page.evaluate("localStorage.macli_seen = Date.now() - 3600000")
+    page.goto(shop.url + "/prices")
+    page.wait_for_selector(".macli-popup input[name=email]")
+    page.click(".macli-popup > button")
+    assert page.query_selector(".macli-popup") is None
+
+
+def test_a_form_in_the_page_makes_the_visitor_the_contact(shop: Shop) -> None:
+    letters(shop, LETTERS.split("popup")[0])
+    shop.write(more='<div data-macli-form="letters"></div>')
+    page = shop.open()
+    page.wait_for_selector("[data-macli-form] input[name=email]")
+    page.wait_for_timeout(2100)
+    page.fill("input[name=email]", "new@example.com")
+    page.click("button[type=submit]")
+    page.wait_for_selector("[data-macli-form] [role=status]")
+    contact_id = shop.world.store.value("SELECT id FROM contacts WHERE email = 'new@example.com'")
+    assert contact_id is not None
+    wait_for(lambda: shop.events("page.visited")[0]["contact_id"] == contact_id)
+
+
+def test_a_click_on_a_banner_is_the_visitor_s(shop: Shop) -> None:
+    slug = banners.add(shop.world.store, NOW, "spring", url=f"{shop.url}/prices?sale", text="Sale")
+    shop.write(more=f'<a href="{shop.home}/b/{slug}" data-macli-banner="{slug}">Sale</a>')
+    page = shop.open(user_agent=PERSON)
+    shop.wait("page.visited")
+    page.click("[data-macli-banner]")
+    page.wait_for_url("**/prices?sale")
+    clicked = shop.world.store.row("SELECT visitor_id FROM events WHERE name = 'banner.clicked'")
+    assert clicked is not None
+    assert clicked["visitor_id"] is not None
