@@ -124,7 +124,8 @@ def test_a_hard_bounce_suppresses_a_complaint_withdraws_and_each_says_why(world:
         report(client, world, "bounce", bounce="hard", message="550 5.1.1 no such user")
     assert world.store.value("SELECT reason FROM suppressions WHERE address = ?", (RCPT,)) == "complained"
     assert world.store.value("SELECT status FROM consents WHERE contact_id = 1 AND channel = 'email'") == "withdrawn"
-    assert world.store.value("SELECT code FROM sends") == "bounce 550 5.1.1 no such user"
+    assert world.store.value("SELECT code FROM sends") == "550 5.1.1 no such user"
+    assert world.store.value("SELECT properties ->> 'code' FROM events WHERE name = 'email.bounced'") == "550 5.1.1"
 
 
 def test_e18_an_unsubscribe_at_the_provider_withdraws_the_consent_to_mail(world: World) -> None:

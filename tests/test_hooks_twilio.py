@@ -133,6 +133,14 @@ def test_p29_an_undelivered_message_has_failed_and_says_why(world: World) -> Non
     assert world.store.value("SELECT reason FROM suppressions WHERE address = ?", (NUMBER,)) == "invalid"
 
 
+def test_p29_the_reason_stands_in_the_list_of_messages(world: World, macli: Any) -> None:
+    add_send(world)
+    with serving(world) as client:
+        status(client, "undelivered", ErrorCode="30007", ErrorMessage="Carrier violation")
+    shown = macli("--workspace", str(world.path), "message", "list", "--state", "rejected", "--json")
+    assert "30007 undelivered: Carrier violation" in shown.out
+
+
 def test_reports_out_of_turn_and_repeated_end_as_the_last_would(world: World) -> None:
     add_send(world, state="sending", reference=SID)
     with serving(world) as client:

@@ -26,6 +26,7 @@ EVENTS: Mapping[str, tuple[SendState | None, str | None]] = {
 
 _COUNTED = ("open", "click")
 _KEY = re.compile(r"<?(\d{1,18}\.[0-9a-z]{1,16})@")
+_CODE = re.compile(r"\b[245]\d\d(?: [245]\.\d{1,3}\.\d{1,3})?\b", re.ASCII)
 _HEADER = "xmaclimessageid"
 _MINUTE_MS = 60_000
 _LONGEST = 998
@@ -44,9 +45,10 @@ def report(params: Mapping[str, Any], *, track: str, now: datetime) -> Report | 
     at = _moment(_text(params, "time"), now)
     address = _text(params, "rcpt") or _text(params, "recipient")
     url = _text(params, "url") or _text(params, "link")
+    words = _text(params, "message") or _text(params, "context")
     properties = {"url": url} if kind == "click" and url else {}
-    if code := _text(params, "message") or _text(params, "context"):
-        properties["code"] = code[:300]
+    if code := _CODE.search(words):
+        properties["code"] = code.group()
     return Report(
         source=SOURCE,
         source_id=_source_id(params, kind, address, at, url),
@@ -56,7 +58,7 @@ def report(params: Mapping[str, Any], *, track: str, now: datetime) -> Report | 
         key=_key(params),
         reference=_text(params, "email_id") or None,
         address=address or None,
-        words=f"{event} {_text(params, 'message')}".strip() if state else "",
+        words=words,
         properties=properties,
     )
 

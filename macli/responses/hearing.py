@@ -66,7 +66,7 @@ def hear_all(store: Store, now: datetime, reports: Sequence[Report]) -> Heard:
         silent = int(store.value(_MOVING))
         moved = store.execute(_MOVE, {"now": to_ms(now)})
         if moved:
-            ledger.wake(store, "SELECT send_id FROM heard WHERE send_id IS NOT NULL", to_ms(now))
+            ledger.wake(store, _SETTLED, to_ms(now))
         new = silent + record(store, now, _events(store.rows(_NEWS), reports))
         unknown = int(store.value("SELECT count(*) FROM heard WHERE send_id IS NULL"))
     return Heard(new=new, known=len(reports) - new - unknown, unknown=unknown)
@@ -76,6 +76,7 @@ def _note(store: Store, now: datetime, reports: Sequence[Report]) -> None:
     """Put the reports into the temp table ``heard``, those that name their send with its id."""
     token = str(store.value("SELECT value FROM meta WHERE key = 'store'") or "local")[:8]
     store.execute(_HEARD)
+    store.execute("CREATE INDEX IF NOT EXISTS temp.heard_send ON heard (send_id)")
     store.execute("DELETE FROM heard")
     store.executemany(
         _NOTE,
@@ -181,6 +182,13 @@ SET state = best.state, reason = NULL, code = coalesce(best.words, code), settle
     left_at = coalesce(left_at, best.at), reference = coalesce(sends.reference, best.reference)
 FROM ({_BEST}) AS best
 WHERE sends.id = best.send_id
+"""
+
+_SETTLED = """
+SELECT sends.id
+FROM heard
+JOIN sends ON sends.id = heard.send_id
+WHERE sends.state NOT IN ('planned', 'claimed', 'sending')
 """
 
 _NEWS = """

@@ -29,7 +29,8 @@ def take_in(store: Store, now: datetime, message: Inbound) -> Taken:
     A no that no contact stands for is kept by the number alone.
     """
     with store.write():
-        said_before = bool(store.value(_SAID_NO, {"number": message.number}))
+        listed = suppressions.on(store, "sms", message.number)
+        said_before = listed is not None or bool(store.value(_SAID_NO, {"number": message.number}))
         restored = [row["id"] for row in store.rows(_STOPPED, {"number": message.number})]
         contacts = store.rows(_CONTACTS, {"number": message.number})
         new = record(
@@ -117,12 +118,6 @@ SELECT EXISTS (
     AND consents.channel = 'sms'
     AND consents.topic = ''
     AND consents.status = 'withdrawn'
-) OR EXISTS (
-  SELECT 1
-  FROM suppressions
-  WHERE channel = 'sms'
-    AND address = :number
-    AND reason = 'opted_out'
 )
 """
 
