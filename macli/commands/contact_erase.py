@@ -1,6 +1,6 @@
 """``macli contact erase``: a person goes, and is never written to again."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import typer
 
@@ -28,7 +28,7 @@ def command(
     sweeping.finish(macli.store)
     person = erase.find(macli.store, contact, macli.setting("country"))
     if person.gone:
-        macli.out.say(f"{contact} is erased already: nothing mentions it, and it is not written to", shape=shape)
+        _say(macli, shape, f"{contact} is erased already: nothing mentions it, and it is not written to", {}, 0, [])
         return
     left = remaining.elsewhere(macli.store, person)
     what = ", ".join(f"{name}: {count:,}" for name, count in person.counts.items())
@@ -37,11 +37,18 @@ def command(
     if trouble := sweeping.finish(macli.store):
         left.append(f"the store's file, where it was, until the next tick rewrites it: {trouble}")
     left += remaining.here(macli.store, person, macli.workspace.log)
-    report: dict[str, Any] = {"erased": dict(person.counts), "mentions_elsewhere": others, "remains": left}
+    _say(macli, shape, f"erased {contact}: {what or f'{others} mentions'}", person.counts, others, left)
+
+
+def _say(
+    macli: Macli, shape: str | None, line: str, counts: Mapping[str, int], others: int, remains: list[str]
+) -> None:
     if shape is not None:
+        report = {"erased": dict(counts), "mentions_elsewhere": others, "remains": remains}
         macli.out.record(report, shape=shape)
         return
-    macli.out.say(f"erased {contact}: {what or f'{others} mentions'}")
-    macli.out.say("what remains:")
-    for line in left:
-        macli.out.say(f"  - {line}")
+    macli.out.say(line)
+    if remains:
+        macli.out.say("what remains:")
+    for one in remains:
+        macli.out.say(f"  - {one}")

@@ -144,6 +144,8 @@ def erase(store: Store, now: datetime, person: Person) -> int:
     The file still holds what is no longer in any table until ``sweeping.sweep``. Raises OperationFailed
     where a message to them is on its way, or the key of the hashes is missing.
     """
+    # Looked for before: it takes a look at every event, and a sender should not wait for that.
+    words = mentions.words(store, person.own)
     store.connection.execute("PRAGMA secure_delete=ON")
     with store.write():
         if person.contact is not None:
@@ -155,7 +157,7 @@ def erase(store: Store, now: datetime, person: Person) -> int:
         for address in person.own:
             store.execute(_HITS_OF, {"address": address})
             store.execute(_SENT_TO, {"address": address})
-        struck = mentions.strike(store, person.own)
+        struck = mentions.strike(store, words, person.own)
         # Senders that hold a claim look again when they see a new event.
         said = NewEvent(contact_id=None, name="contact.erased", at=to_ms(now), source="erasure")
         events.record(store, now, [said])

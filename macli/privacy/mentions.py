@@ -1,7 +1,7 @@
 """Where an address is mentioned in the store beside the tables that are about its owner, and taking it out there."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from macli.store import Store
@@ -33,25 +33,38 @@ def pattern(address: str) -> str:
     return rf"(?<!\d)\+?{re.escape(address.lstrip('+'))}(?!\d)"
 
 
-def strike(store: Store, addresses: Iterable[str]) -> int:
-    """Strike the addresses out of what was said, whoever it is about; in how many rows."""
+def words(store: Store, addresses: Iterable[str]) -> list[tuple[str, int]]:
+    """(table, id) of what was said that mentions the addresses, whoever it is about; every row is looked at."""
+    return sorted(
+        {
+            (table, row["id"])
+            for address in addresses
+            for table, columns in WORDS.items()
+            for row in store.rows(_mentioning(table, ("id",), columns), _like(address))
+        }
+    )
+
+
+def strike(store: Store, found: Iterable[tuple[str, int]], addresses: Sequence[str]) -> int:
+    """Strike the addresses out of what ``words`` found; in how many rows."""
+    patterns = [re.compile(pattern(address), re.IGNORECASE) for address in addresses]
     struck = 0
-    for address in addresses:
-        found = re.compile(pattern(address), re.IGNORECASE)
-        for table, columns in WORDS.items():
-            for row in store.rows(_mentioning(table, ("id", *columns), columns), _like(address)):
-                struck += 1
-                told = {name: _without(found, row[name], name) for name in columns}
-                assignments = ", ".join(f"{name} = :{name}" for name in columns)
-                store.execute(f"UPDATE {table} SET {assignments} WHERE id = :id", {**told, "id": row["id"]})
+    for table, number in found:
+        columns = WORDS[table]
+        row = store.row(f"SELECT {', '.join(columns)} FROM {table} WHERE id = :id", {"id": number})
+        told = {} if row is None else {name: _without(patterns, row[name], name) for name in columns}
+        if row is not None and told != dict(row):
+            assignments = ", ".join(f"{name} = :{name}" for name in columns)
+            struck += store.execute(f"UPDATE {table} SET {assignments} WHERE id = :id", {**told, "id": number})
     return struck
 
 
-def _without(found: re.Pattern[str], text: str | None, column: str) -> str | None:
-    if text is None or not found.search(text):
-        return text
-    # What names a message elsewhere would name another one with a part struck out.
-    return None if column in ("source_id", "reference", "address") else found.sub(STRUCK, text)
+def _without(patterns: Iterable[re.Pattern[str]], text: str | None, column: str) -> str | None:
+    for found in patterns:
+        if text is not None and found.search(text):
+            # What names a message elsewhere would name another one with a part struck out.
+            text = None if column in ("source_id", "reference", "address") else found.sub(STRUCK, text)
+    return text
 
 
 def everywhere(store: Store, addresses: Iterable[str]) -> Iterator[Mention]:
