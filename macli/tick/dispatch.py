@@ -276,6 +276,8 @@ class _Run:
                 "SELECT reason, count(*) AS sends FROM claiming WHERE reason IS NOT NULL GROUP BY reason"
             )
             pulse = self.recorder.heart.read()
+        if held:
+            self.result.counts[source.campaign_id, "held"] += held
         for row in skipped:
             self.result.counts[source.campaign_id, f"skipped:{row['reason']}"] += row["sends"]
             self._tell(row["sends"])
