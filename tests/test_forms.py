@@ -748,7 +748,7 @@ def test_p16_a_form_is_made_shown_changed_rolled_back_and_removed_by_command(wor
     assert (made.code, made.err) == (0, "")
     assert json.loads(macli("form", "list", "--json").out)[0]["slug"] == "news"
     (workspace / "f.yaml").write_text(SIGN_UP)
-    assert macli("form", "edit", "News", "--file", "f.yaml").out.strip() == "'News' is at version 2"
+    assert macli("form", "edit", "News", "--file", "f.yaml").out.endswith("'News' is at version 2\n")
     assert macli("form", "rollback", "News").out.strip() == "'News' is at version 1"
     assert "double_opt_in: true" in json.loads(macli("form", "show", "news", "--json").out)["source"]
     assert macli("form", "preview", "News", "--out", "f.html").code == 0
@@ -783,3 +783,12 @@ def test_a_campaign_cannot_send_a_form(workspace: Path, macli: Any) -> None:
     macli("form", "create", "News", "--field", "email!")
     ran = macli("campaign", "create", "c", "--template", "News", "--all")
     assert ran.code == 2
+
+
+def test_a_topic_a_form_asks_about_is_made_so_that_one_can_say_no_to_it(workspace: Path, macli: Any) -> None:
+    assert macli("topic", "create", "news", "--title", "Our news").code == 0
+    made = macli("form", "create", "News", "--field", "email!", "--topic", "news", "--topic", "offers")
+    assert "made the topic 'offers'" in made.out + made.err
+    assert "topic 'news'" not in made.out + made.err
+    assert {row["name"] for row in json.loads(macli("topic", "list", "--json").out)} == {"news", "offers"}
+    assert "about: Our news." in macli("form", "show", "News").out

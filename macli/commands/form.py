@@ -62,8 +62,9 @@ def create(
         text = read_text(file)
     else:
         text = authoring.short_form(
+            macli.store,
             field or (),
-            topics=topic or (),
+            about=topic or (),
             consent=consent,
             double_opt_in=double_opt_in,
             tags=tag or [],
@@ -73,8 +74,9 @@ def create(
     if category is None and (known := [row["name"] for row in categories.list_all(macli.store)]):
         category = macli.out.ask(f"Its category ({', '.join(known)}; empty for none)?")
     where = name if file in (None, "-") else str(file)
-    slug = authoring.create_form(macli.store, macli.now(), name, text, where=where, category=category)
-    macli.out.say(f"made the form {name!r}; macli serve shows it at {macli.setting('public_url') or ''}/f/{slug}")
+    saved = authoring.create_form(macli.store, macli.now(), name, text, where=where, category=category)
+    macli.out.say(f"made the form {name!r}; macli serve shows it at {macli.setting('public_url') or ''}/f/{saved.slug}")
+    _tell(macli, saved.topics)
 
 
 @app.command("list")
@@ -132,7 +134,9 @@ def edit(ctx: typer.Context, name: Name, file: File = None, category: Category =
         return
 
     def save(text: str, source_format: str, where: str) -> int:
-        return authoring.edit_form(macli.store, macli.now(), name, text, where=where)
+        saved = authoring.edit_form(macli.store, macli.now(), name, text, where=where)
+        _tell(macli, saved.topics)
+        return saved.version
 
     number = (
         authoring.edit_in_editor(macli.store, KIND, name, open_editor, save)
@@ -222,3 +226,8 @@ def rm(ctx: typer.Context, name: Name, yes: options.Yes = False) -> None:
     found = templates.find(macli.store, name, KIND)["name"]
     macli.out.confirm(f"remove the form {found!r} and all its versions?", yes=yes)
     macli.out.say(f"removed the form {authoring.remove(macli.store, KIND, name)!r}")
+
+
+def _tell(macli: Macli, topics: tuple[str, ...]) -> None:
+    for topic in topics:
+        macli.out.say(f"made the topic {topic!r}, which preference pages offer; macli topic edit gives it a title")

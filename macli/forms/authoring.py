@@ -2,10 +2,12 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from macli.campaign import yaml_source
 from macli.content.authoring import read_text
 from macli.content.pages import parts_of, prepare_page
 from macli.content.prepare import decode
@@ -13,28 +15,47 @@ from macli.errors import MacliError, OperationFailed, UsageError
 from macli.forms import definition
 from macli.forms.definition import OWN, Form
 from macli.forms.submission import declare, type_of
-from macli.store import Store, attributes, banners, downloads, templates
+from macli.store import Store, attributes, banners, consents, downloads, templates, topics
 from macli.store.templates import Content
 
 SUFFIXES = {"html": ".html", "markdown": ".md", "yaml": ".yaml"}
 
 
-def create_form(store: Store, now: datetime, name: str, text: str, *, where: str, category: str | None) -> str:
-    """Make a form of a YAML definition; its slug. Raises BadDefinition, UsageError."""
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A form that was saved: its slug, its version, and the topics that were made for it."""
+
+    slug: str
+    version: int
+    topics: tuple[str, ...]
+
+
+def create_form(store: Store, now: datetime, name: str, text: str, *, where: str, category: str | None) -> Saved:
+    """Make a form of a YAML definition. Raises BadDefinition, UsageError."""
     form, content = _form(store, text, where)
     with store.write():
         templates.create(store, now, name, "form", content, category=category)
         declare(store, now, form)
-    return templates.slug_of(name)
+        return Saved(slug=templates.slug_of(name), version=1, topics=_new_topics(store, now, form))
 
 
-def edit_form(store: Store, now: datetime, name: str, text: str, *, where: str) -> int:
-    """Give a form another definition; the number of its new version. Raises BadDefinition, UsageError."""
+def edit_form(store: Store, now: datetime, name: str, text: str, *, where: str) -> Saved:
+    """Give a form another definition, which is its new version. Raises BadDefinition, UsageError."""
     form, content = _form(store, text, where)
     with store.write():
         number = templates.edit(store, now, name, content, kind="form")
         declare(store, now, form)
-    return number
+        return Saved(slug=templates.slug_of(name), version=number, topics=_new_topics(store, now, form))
+
+
+def _new_topics(store: Store, now: datetime, form: Form) -> tuple[str, ...]:
+    """Make the form's topics, so that who says yes to one finds it among the preferences; the names of the new ones."""
+    there = {row["name_key"] for row in store.rows("SELECT name_key FROM topics")}
+    asked = {consents.topic_key(box.topic): box for box in form.consents if box.topic}
+    made = [box for key, box in asked.items() if key not in there]
+    for box in made:
+        topics.create(store, now, box.topic, channel=box.channel)
+    return tuple(box.topic for box in made)
 
 
 def _form(store: Store, text: str, where: str) -> tuple[Form, Content]:
@@ -52,8 +73,10 @@ def _form(store: Store, text: str, where: str) -> tuple[Form, Content]:
     return form, Content(subject=None, html=None, text="", source=text, source_format="yaml")
 
 
-def short_form(fields: Sequence[str], *, topics: Sequence[str] = (), consent: str | None = None, **given: Any) -> str:
-    """The YAML of a form given by options: ``email!`` is a field that has to be filled."""
+def short_form(
+    store: Store, fields: Sequence[str], *, about: Sequence[str] = (), consent: str | None = None, **given: Any
+) -> str:
+    """The YAML of a form given by options: ``email!`` has to be filled; ``about`` are the consents' topics."""
     if not fields:
         raise UsageError("a form needs fields", hint="give --file form.yaml, or --field email! --field first_name")
     asked = [
@@ -61,15 +84,18 @@ def short_form(fields: Sequence[str], *, topics: Sequence[str] = (), consent: st
     ]
     channel = "email" if any(one["name"] == "email" for one in asked) else "sms"
     kind = "e-mails" if channel == "email" else "text messages"
+    titles = {row["name_key"]: row["title"] for row in store.rows("SELECT name_key, title FROM topics")}
     boxes = [
-        {"channel": channel, "topic": topic, "text": consent or f"Yes, send me {kind} about: {topic}."}
-        for topic in topics
+        {
+            "channel": channel,
+            "topic": topic,
+            "text": consent or f"Yes, send me {kind} about: {titles.get(consents.topic_key(topic), topic)}.",
+        }
+        for topic in about
     ]
-    if consent and not topics:
+    if consent and not about:
         boxes = [{"channel": channel, "text": consent}]
     written = {"fields": asked, "consents": boxes, **given}
-    from macli.campaign import yaml_source
-
     return yaml_source.write({key: value for key, value in written.items() if value not in (None, [], (), False)})
 
 

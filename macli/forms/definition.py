@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from macli.address import attribute_name, normalise_tag
 from macli.campaign import yaml_source
-from macli.campaign.problems import BadDefinition, Places, Problem
+from macli.campaign.problems import BadDefinition, Problem
 from macli.campaign.reader import UNREAD, Reader
 from macli.errors import MacliError
 from macli.store.attributes import RESERVED
@@ -266,8 +266,3 @@ def _words(form: Form, locale: str, words: Texts, names: list[str]) -> Iterator[
 def is_web_address(text: str) -> bool:
     """Whether ``text`` is an https address, or one of our own pages (``/p/…``)."""
     return bool(re.fullmatch(r"https?://[^\s/?#\\@\"'<>]+([/?#][^\s\"'<>\\]*)?|/[pfd]/[a-z0-9-]+", text))
-
-
-def written(places: Places | None = None, **given: object) -> str:
-    """The YAML of a form given by options, as one would write it."""
-    return yaml_source.write({key: value for key, value in given.items() if value not in (None, (), [], False)})
