@@ -9,6 +9,7 @@ from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_
 
 from macli.actions import ACTIONS
 from macli.actions.sending import Sender
+from macli.campaign.conversion import Conversion
 from macli.campaign.definition import Campaign, Entry, OnEvent, Reentry
 from macli.campaign.drafts import Template
 
@@ -106,6 +107,7 @@ def written() -> str:
         ("`entry`", Entry),
         ("`entry`: an event", OnEvent),
         ("`reentry`", Reentry),
+        ("`conversion`", Conversion),
         ("`sender`", Sender),
         ("`templates`: a template", Template),
     ):
