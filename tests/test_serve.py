@@ -119,11 +119,12 @@ def test_a_killed_server_loses_no_hit_it_answered(world: World, workers: int) ->
     assert world.store.value("SELECT count(*) FROM hits") >= readers.answered
 
 
-def test_a_server_told_to_end_answers_what_came_in_and_says_so(world: World) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_told_to_end_answers_what_came_in_and_says_so(world: World, told: signal.Signals) -> None:
     with server(world) as (process, port):
         readers = Readers(world, port, number=2)
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(told)
         assert process.wait(timeout=20) == 0
         readers.stop()
     assert readers.wrong == []

@@ -1,6 +1,7 @@
 """Serving: one process or several, in the foreground or beside ``macli run``."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,7 +41,8 @@ def serve(place: Place) -> None:
 
     open_store(place.store).close()  # the tables are brought up to date once, not by every worker
     if place.workers == 1:
-        # When everything is answered, uvicorn raises the signal that ended it once more.
+        # When everything is answered, uvicorn raises the signal that ended it once more: here to no effect.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
             _server(place).run()
         return
