@@ -1,4 +1,4 @@
-"""A real Postfix with Dovecot's SASL behind it, private to a test run: TLS, AUTH, Maildirs, refusals.
+"""A real Postfix with Dovecot behind it, private to a test run: TLS, AUTH, Maildirs, IMAP, refusals, bounces.
 
 Needs root (Postfix changes users). Everything lives in one directory; all addresses are loopback.
 """
@@ -17,6 +17,11 @@ import pytest
 
 DOMAIN = "shop.test"
 USER, PASSWORD = "news", "corr3ct-horse"
+BOX = "bounces"
+"""The mailbox bounces come to, with whatever stands behind a + in its name."""
+
+REFUSING, LATER = "reject.test", "slow.test"
+"""Hosts behind the server: one refuses, one asks to come again till the server gives up."""
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -32,10 +37,19 @@ inet_protocols = ipv4
 mynetworks = 192.0.2.0/24
 virtual_mailbox_domains = {domain}
 virtual_mailbox_base = {base}/boxes
-virtual_mailbox_maps = inline:{{ ann@{domain}=ann/, {user}@{domain}={user}/ }}
+recipient_delimiter = +
+virtual_mailbox_maps = inline:{{ ann@{domain}=ann/, {user}@{domain}={user}/, {box}@{domain}={box}/ }}
 virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
 default_transport = error:5.4.4 nothing leaves this test
+transport_maps = inline:{{ {refusing}=smtp:[127.0.0.1]:{refusing_port}, {later}=smtp:[127.0.0.1]:{later_port} }}
+smtp_dns_support_level = disabled
+smtp_host_lookup = native
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+queue_run_delay = 1s
+maximal_queue_lifetime = 5s
+bounce_queue_lifetime = 5s
 smtpd_tls_cert_file = {base}/tls/cert.pem
 smtpd_tls_key_file = {base}/tls/key.pem
 smtpd_tls_security_level = may
@@ -63,6 +77,7 @@ trace unix - - n - 0 bounce
 verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
 error unix - - n - - error
+smtp unix - - n - - smtp
 retry unix - - n - - error
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
@@ -74,9 +89,13 @@ DOVECOT = """
 base_dir = {base}/dovecot/run
 state_dir = {base}/dovecot/state
 log_path = {base}/dovecot/log
-protocols =
+protocols = imap
 listen = 127.0.0.1
-ssl = no
+ssl = required
+ssl_cert = <{base}/tls/cert.pem
+ssl_key = <{base}/tls/key.pem
+mail_location = maildir:{base}/boxes/%n
+first_valid_uid = 1
 auth_mechanisms = plain login
 auth_failure_delay = 0
 passdb {{
@@ -86,6 +105,23 @@ passdb {{
 userdb {{
   driver = static
   args = uid=65534 gid=65534 home={base}/boxes
+}}
+namespace inbox {{
+  inbox = yes
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service auth {{
   inet_listener {{
@@ -98,11 +134,16 @@ service auth {{
 
 @dataclass(frozen=True)
 class MailServer:
-    """A running server: STARTTLS and AUTH on ``port``, TLS from the start on ``tls_port``."""
+    """A running server: STARTTLS and AUTH on ``port``, TLS from the start on ``tls_port``; IMAP with
+    STARTTLS on ``imap``, with TLS from the start on ``imaps``. ``peers`` are the ports to which it
+    hands mail for REFUSING and LATER."""
 
     base: Path
     port: int
     tls_port: int
+    imap: int
+    imaps: int
+    peers: tuple[int, int]
 
     @property
     def ca(self) -> Path:
@@ -138,8 +179,22 @@ def mail_server(base: Path) -> Iterator[MailServer]:
     for folder in (base, *base.parents):
         if folder.stat().st_uid == 0 and folder.is_relative_to("/tmp"):
             folder.chmod(folder.stat().st_mode | 0o011)
-    port, tls_port, sasl = free_ports(3)
-    words = {"base": base, "domain": DOMAIN, "user": USER, "sasl": sasl, "port": port, "tls_port": tls_port}
+    port, tls_port, sasl, imap, imaps, refusing, later = free_ports(7)
+    words = {
+        "base": base,
+        "domain": DOMAIN,
+        "user": USER,
+        "sasl": sasl,
+        "port": port,
+        "tls_port": tls_port,
+        "box": BOX,
+        "imap": imap,
+        "imaps": imaps,
+        "refusing": REFUSING,
+        "refusing_port": refusing,
+        "later": LATER,
+        "later_port": later,
+    }
     for name in ("postfix", "queue", "state", "boxes", "tls", "dovecot"):
         (base / name).mkdir()
     for source in ("/etc/postfix/postfix-files", "/etc/postfix/dynamicmaps.cf", "/usr/share/postfix/dynamicmaps.cf"):
@@ -147,7 +202,7 @@ def mail_server(base: Path) -> Iterator[MailServer]:
             shutil.copy(source, base / "postfix")
     (base / "postfix" / "main.cf").write_text(MAIN_CF.format(**words))
     (base / "postfix" / "master.cf").write_text(MASTER_CF.format(**words))
-    (base / "dovecot" / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+    (base / "dovecot" / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n{BOX}:{{PLAIN}}{PASSWORD}\n")
     (base / "dovecot" / "dovecot.conf").write_text(DOVECOT.format(**words))
     _certificates(base / "tls")
     shutil.chown(base / "state", "postfix")
@@ -156,8 +211,9 @@ def mail_server(base: Path) -> Iterator[MailServer]:
     try:
         _run("dovecot", "-c", dovecot)
         _run("postfix", "-c", postfix, "start")
-        _wait(port)
-        yield MailServer(base, port, tls_port)
+        _wait(port, b"220")
+        _wait(imap, b"* OK")
+        yield MailServer(base, port, tls_port, imap, imaps, (refusing, later))
     finally:
         _run("postfix", "-c", postfix, "stop", check=False)
         _run("doveadm", "-c", dovecot, "stop", check=False)
@@ -190,13 +246,13 @@ def _run(*words: str | Path, check: bool = True, cwd: Path | None = None) -> Non
     )
 
 
-def _wait(port: int) -> None:
+def _wait(port: int, greeting: bytes) -> None:
     for _ in range(200):
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-                if connection.recv(3) == b"220":
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                if connection.recv(len(greeting)) == greeting:
                     return
         except OSError:
             pass
         time.sleep(0.05)
-    raise RuntimeError("Postfix did not start")
+    raise RuntimeError(f"nothing says {greeting!r} on port {port}")

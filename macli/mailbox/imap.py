@@ -60,13 +60,13 @@ def _open(settings: Imap, steps: list[Check] | None = None) -> Iterator["BaseMai
 
     from imap_tools import ImapToolsError
 
-    where = f"{settings.host}:{settings.port}"
+    where = f"{settings.host}:{settings.port} ({settings.encryption})"
     password = settings.password.reveal()
     try:
         box = _connected(settings)
         try:
             if steps is not None:
-                steps.append(Check(step="connect", ok=True, detail=f"{where}, {settings.encryption}"))
+                steps.append(Check(step="connect", ok=True, detail=where))
             login = box.login if f"{settings.username}{password}".isascii() else box.login_utf8
             login(settings.username, password, initial_folder=None)
             if steps is not None:
