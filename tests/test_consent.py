@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import re
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,13 @@ from macli.importer import run as import_all
 from macli.importer.source import opened
 from macli.model import NewEvent
 from macli.selection import where_of
-from macli.store import consents, settings, topics
+from macli.store import consents, open_store, settings, suppressions, topics
 from macli.tick.tick import run_tick
 from tests.conftest import Run
 from tests.site import keys, serving
 from tests.world import NOW, World, add_campaign, add_contacts, add_template, new_world, opt_in, opt_out
 
+LIBRARY = Path(__file__).parent.parent / "campaigns"
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ONE = contacts.ONE
 
@@ -257,8 +261,12 @@ def test_a_no_to_everything_ends_the_yeses_to_topics_before_it(world: World) -> 
     withdraw(world, NOW + MINUTE)
     assert reason(world, "news") == "opted_out"
     assert not selected(world, "opted in to email topic news")
-    grant(world, NOW + 2 * MINUTE, topic="news")
-    assert reason(world, "news") == "opted_out", "the yes of before is none that was said since"
+    assert grant(world, NOW + MINUTE, topic="offers") == 1
+    assert reason(world, "news") == "opted_out"
+    assert grant(world, NOW + 2 * MINUTE, topic="news") == 1
+    assert reason(world, "news") is None
+    assert reason(world) == "opted_out"
+    assert selected(world, "opted in to email topic news")
 
 
 def test_c19_subscribed_to_the_newsletter(world: World) -> None:
@@ -361,13 +369,17 @@ def test_confirming_a_topic_after_a_no_to_everything_brings_the_topic_alone(worl
     assert reason(world, None, NOW + MINUTE) == "opted_out"
 
 
-def test_confirming_frees_an_address_kept_for_a_no_alone_for_what_was_confirmed(world: World) -> None:
+@pytest.mark.parametrize("hashed", [False, True])
+def test_confirming_frees_an_address_kept_for_a_no_alone_for_what_was_confirmed(world: World, hashed: bool) -> None:
     withdraw(world, NOW - DAY)
     contacts.purge_where(world.store, NOW, ONE, {"one_contact": 1})
+    if hashed:
+        with world.store.write():
+            suppressions.keep_as_hashes(world.store, to_ms(NOW), [("email", "c0@example.com")], source="erase")
     again = contacts.add(world.store, NOW, {"email": "c0@example.com"}, source="form").contact_id
     contacts.ask(world.store, NOW, ONE, {"one_contact": again}, "email", "form", topic="news")
     assert contacts.confirm(world.store, NOW + MINUTE, again, "email", "web") == 1
-    assert world.store.value("SELECT count(*) FROM suppressions") == 0
+    assert list(suppressions.listed(world.store)) == []
     setting = lambda key: settings.get(world.store, key)  # noqa: E731
     for topic, expected in (("news", None), (None, "opted_out")):
         policy = audience.policy(setting, channel="email", purpose="campaign", topic=topic)
@@ -395,6 +407,42 @@ def test_r16_the_confirmation_page_is_used_up_by_no_look_and_by_one_press(world:
     assert both["confirmed"]["agent"] == "Firefox"
     assert both["confirmed"]["wording"] == "Yes, send it to me: Our news"
     assert both["confirmed"]["at"] == "2026-12-01T09:01:00Z"
+
+
+def test_r16_the_shipped_campaign_asks_and_its_link_confirms(workspace: Path, macli: Run) -> None:
+    """By mail, as a person gets it; a scanner that follows every link first changes nothing."""
+
+    def ok(*words: str, at: datetime = NOW) -> None:
+        ran = macli(*words, at=at)
+        assert ran.code == 0, ran.err
+
+    ok("settings", "set", "sender.email", "news@shop.example")
+    ok("settings", "set", "public_url", "https://news.example")
+    ok("topic", "create", "news", "--title", "Our news")
+    ok("apply", str(LIBRARY / "confirm-subscription"))
+    ok("campaign", "activate", "confirm-subscription")
+    ok("contact", "add", "ann@example.com", "--locale", "pl")
+    ok("consent", "ask", "ann@example.com", "--topic", "news", "--wording", "Send me news.", at=NOW + MINUTE)
+    ok("tick", at=NOW + 2 * MINUTE)
+    [mail] = (workspace / "out").rglob("*.eml")
+    said = message_from_bytes(mail.read_bytes(), policy=default)
+    assert said["List-Unsubscribe"] is None
+    body = said.get_body(("html",))
+    assert body is not None
+    links = re.findall(r'href="https://news\.example(/[^"]+)"', body.get_content())
+    assert [link.split("/")[1] for link in links] == ["confirm"]
+    with open_store(workspace / "macli.db") as store:
+        world = World(path=workspace, store=store)
+        with serving(world, lambda: NOW + 3 * MINUTE) as client:
+            for link in links:
+                assert "Our news" in client.get(link).text
+            assert state(world, "news")["status"] == "pending"
+            assert "Potwierdzono" in client.post(links[0], data={"confirm": "yes"}).text
+        assert state(world, "news")["status"] == "granted"
+        assert state(world, "news")["confirmed_at"] == to_ms(NOW + 3 * MINUTE)
+    ok("consent", "ask", "ann@example.com", "--topic", "news", at=NOW + DAY)
+    ok("tick", at=NOW + DAY)
+    assert len(list((workspace / "out").rglob("*.eml"))) == 1
 
 
 def test_a_confirmation_nobody_was_asked_for_says_so(world: World) -> None:

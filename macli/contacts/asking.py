@@ -133,6 +133,8 @@ def confirm(
     one = {"one_contact": contact_id}
     with store.write():
         asked = consents.asked(store, contact_id, channel)
+        if asked:
+            _know_again(store, contact_id, channel)
         if asked and all(row["topic"] for row in asked):
             _take_no_back(store, contact_id, channel)
         for row in asked:
@@ -140,6 +142,38 @@ def confirm(
             both = {"asked": step, "confirmed": {"at": iso(to_ms(now)), **dict(evidence or {})}}
             grant_where(store, now, ONE, one, channel, source, topic=row["topic"], evidence=both, confirmed=True)
     return len(asked)
+
+
+def _know_again(store: Store, contact_id: int, channel: str) -> None:
+    """An address known by its hash alone is in plain words again, now that its owner came back."""
+    params = {"contact_id": contact_id, "channel": channel}
+    store.execute(_KNOWN, params)
+    store.execute(_HASH_GONE, params)
+
+
+_HASHED = """
+  FROM suppression_hashes
+  WHERE channel = :channel
+    AND reason = 'opted_out'
+    AND hash = (
+      SELECT address_hash(:channel, CASE :channel WHEN 'sms' THEN contacts.phone ELSE contacts.email END)
+      FROM contacts
+      WHERE contacts.id = :contact_id
+    )
+"""
+
+_KNOWN = f"""
+INSERT INTO suppressions (channel, address, reason, source, suppressed_at)
+SELECT channel, (
+    SELECT CASE :channel WHEN 'sms' THEN contacts.phone ELSE contacts.email END
+    FROM contacts
+    WHERE contacts.id = :contact_id
+  ), reason, source, suppressed_at
+{_HASHED}
+ON CONFLICT (channel, address) DO NOTHING
+"""
+
+_HASH_GONE = f"DELETE {_HASHED}"
 
 
 def _take_no_back(store: Store, contact_id: int, channel: str) -> None:

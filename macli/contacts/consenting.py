@@ -94,6 +94,19 @@ INSERT INTO consent_log (
 SELECT contacts.id, :door_channel, :door_topic, 'granted', :door_basis, :door_source, :door_evidence, :door_now,
 """
 
+_OVERRULED = """
+EXISTS (
+  SELECT 1
+  FROM consents AS of_all
+  WHERE held.topic <> ''
+    AND of_all.contact_id = held.contact_id
+    AND of_all.channel = held.channel
+    AND of_all.topic = ''
+    AND of_all.status = 'withdrawn'
+    AND of_all.changed_at >= held.changed_at
+)
+"""
+
 _RENEW = f"""{_YES}
   coalesce(held.confirmed_at, :door_confirmed),
   CASE WHEN held.expires_at > :door_expires THEN held.expires_at
@@ -106,6 +119,7 @@ WHERE held.contact_id IN ({{ids}})
   AND held.topic = :door_topic
   AND held.status = 'granted'
   AND (held.expires_at IS NULL OR held.expires_at > :door_now)
+  AND NOT {_OVERRULED}
   AND (held.basis = :door_basis OR :door_basis = 'consent')
   AND (
     held.basis <> :door_basis
@@ -114,15 +128,16 @@ WHERE held.contact_id IN ({{ids}})
   )
 """
 
-# A yes that has expired is said anew; that it was confirmed once stays true.
+# A yes that has expired, or that a no to everything ended, is said anew. What expired was confirmed all the same.
 _GRANT = f"""{_YES}
-  coalesce(CASE held.status WHEN 'granted' THEN held.confirmed_at END, :door_confirmed), :door_expires
+  coalesce(CASE WHEN held.status = 'granted' AND NOT {_OVERRULED} THEN held.confirmed_at END, :door_confirmed),
+  :door_expires
 FROM contacts
 LEFT JOIN consents AS held ON held.contact_id = contacts.id
   AND held.channel = :door_channel
   AND held.topic = :door_topic
 WHERE contacts.id IN ({{ids}})
-  AND (held.status IS DISTINCT FROM 'granted' OR held.expires_at <= :door_now)
+  AND (held.status IS DISTINCT FROM 'granted' OR held.expires_at <= :door_now OR {_OVERRULED})
 """
 
 _FREE = """
