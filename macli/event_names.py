@@ -48,7 +48,6 @@ NAMES: Mapping[str, str] = {
     "banner.clicked": "a banner was followed (banner, url)",
     "asset.downloaded": "a file was downloaded (asset)",
     "cart.abandoned": "a basket was filled and not bought in time",
-    "push.delivered": "the push service took the message",
     "push.clicked": "a push message was clicked (url)",
     "push.clicked.machine": "a program followed a link of the message (url, link)",
     "push.clicked.suspected": "a link was followed in a way a person hardly does (url, link)",
