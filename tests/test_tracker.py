@@ -311,6 +311,16 @@ def test_a_shared_phone_number_names_nobody(world: World, site: TestClient, serv
     assert world.store.value("SELECT count(*) FROM contacts") == 2
 
 
+def test_an_external_id_needs_a_proof(world: World, site: TestClient) -> None:
+    with world.store.write():
+        world.store.execute("UPDATE contacts SET external_id = '42' WHERE id = 1")
+    for number, proven in ((1, "0" * 64), (2, proof(world, "42"))):
+        identity = {"external_id": 42, "proof": proven, "traits": {"first_name": "Ann"}}
+        message = {"v": f"{number:022}", "identify": identity, "events": [PAGE]}
+        assert site.post("/t", json=message, headers=SHOP).status_code == 204
+    assert [event["contact_id"] for event in named(world, "page.visited")] == [None, 1]
+
+
 def test_strangers_cannot_make_contacts_without_end(world: World, site: TestClient) -> None:
     for number in range(40):
         message = {"v": f"{number:022}", "identify": {"email": f"x{number}@example.com"}, "events": [PAGE]}

@@ -18,6 +18,7 @@ from macli.store import settings
 from macli.visitors import keys
 from macli.visitors.snippets import LANGUAGES, snippet
 from tests.browser import listening
+from tests.conftest import Run
 from tests.world import World, add_contacts, new_world
 
 NOBODY = "http://127.0.0.1:9"
@@ -189,3 +190,16 @@ def test_a_client_is_refused_where_it_could_not_work(world: World, tmp_path: Pat
             snippet(language, world.path, url)
     with pytest.raises(OperationFailed, match="key"):
         snippet("ruby", tmp_path, "https://x.example")
+
+
+def test_the_commands_print_the_client_and_keep_the_key(workspace: Path, macli: Run) -> None:
+    assert "macli settings set public_url" in macli("tracker", "snippet", "js").err
+    assert "https://news.example/m.js" in macli("tracker", "snippet", "js", "--public-url", "https://news.example").out
+    lacking = macli("tracker", "snippet", "php", "--public-url", "https://news.example")
+    assert (lacking.code, "macli tracker key" in lacking.err) == (1, True)
+    made, again = macli("tracker", "key"), macli("tracker", "key")
+    assert "made the key" in made.out
+    assert "made" not in again.out
+    said = json.loads(macli("tracker", "snippet", "php", "--public-url", "https://news.example", "--json").out)
+    assert said["language"] == "php"
+    assert str(workspace / "secrets" / "tracker.key") in said["client"]

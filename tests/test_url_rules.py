@@ -1,6 +1,7 @@
 """URL rules: what a page gives to who looks at it, now, when it is known who it was, and over history."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from macli.store import Store, url_rules, visitors
 from macli.urls import matcher, normal, without_follow
 from macli.visitors.joining import join
 from macli.visitors.url_rules import add, backfill, edit, remove
+from tests.conftest import Run
 from tests.world import NOW, World, add_contacts, new_world
 
 ANN = "a" * 22
@@ -288,3 +290,58 @@ def test_a_rule_needs_one_gift_and_a_name_of_its_own(world: World) -> None:
     remove(world.store, "prices")
     with pytest.raises(UsageError, match="no URL rule"):
         remove(world.store, "prices")
+
+
+# The commands
+
+
+def test_t20_rules_are_made_tried_changed_and_applied_by_command(workspace: Path, macli: Run) -> None:
+    def ok(*args: str) -> str:
+        ran = macli(*args)
+        assert ran.code == 0, ran.err
+        return ran.out
+
+    ok("segment", "create", "prospects", "--static")
+    ok("url-rule", "add", "price list", "--path", "/prices/**", "--segment", "prospects")
+    ok("contact", "add", "ann@example.com")
+    ok("url-rule", "edit", "price list", "--off")
+    ok("event", "add", "ann@example.com", "page.visited", "--set", "url=https://shop.example/prices")
+    ok("url-rule", "edit", "price list", "--on", "--words", "any: prices")
+    assert json.loads(ok("url-rule", "backfill", "--dry-run", "--json")) == [
+        {"name": "price list", "contacts": 1, "new": 1}
+    ]
+    assert json.loads(ok("url-rule", "backfill", "price list", "--json"))[0]["new"] == 1
+    assert json.loads(ok("url-rule", "list", "--json")) == [
+        {
+            "name": "price list",
+            "kind": "words",
+            "pattern": "any: prices",
+            "tag": None,
+            "segment": "prospects",
+            "active": True,
+        }
+    ]
+    assert "price list" in ok("url-rule", "test", "https://shop.example/prices/1")
+    assert "no rule fits" in ok("url-rule", "test", "https://shop.example/jobs")
+    assert "ann@example.com" in ok("contact", "list", "--where", "in segment prospects")
+    ok("url-rule", "rm", "price list")
+    assert json.loads(ok("url-rule", "list", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("add", "x", "--tag", "t"), "one pattern"),
+        (("add", "x", "--path", "/a", "--words", "b", "--tag", "t"), "one pattern"),
+        (("add", "x", "--path", "/a"), "either a tag or a segment"),
+        (("add", "x", "--path", "prices", "--tag", "t"), "begins with a slash: /prices"),
+        (("add", "x", "--regex", "(", "--tag", "t"), "no regular expression"),
+        (("add", "x", "--path", "/a", "--segment", "nowhere"), "no segment named"),
+        (("edit", "nowhere", "--on"), "no URL rule named"),
+        (("backfill", "nowhere"), "no URL rule named"),
+    ],
+)
+def test_a_command_that_cannot_be_says_what_to_type(workspace: Path, macli: Run, args, says: str) -> None:
+    ran = macli("url-rule", *args)
+    assert ran.code == 2
+    assert says in ran.err

@@ -72,8 +72,11 @@ def identify(
     if trusted or proven:
         own |= _read_more(identity, region, told)
         return _believed(store, now, identity, own, found, zone, told)
-    if found is None and ("external_id" in own or not admit()):
-        told.refused.append(("identify", "a stranger's word makes no contact of an external id, nor many at once"))
+    if "external_id" in own:
+        told.refused.append(("identify", "an external id, which anybody can guess, needs a proof"))
+        return told
+    if found is None and not admit():
+        told.refused.append(("identify", "too many new contacts from one address"))
         return told
     return _hardly_believed(store, now, identity, own, found, zone, told)
 
