@@ -282,3 +282,22 @@ def test_a_page_knows_its_title_and_language(world: World) -> None:
     add_page(world, '<html lang="{{ locale }}"><title>{{ title }}</title></html>', kind="html")
     with serving(world) as client:
         assert client.get("/p/spring").text == '<html lang="en"><title>spring</title></html>'
+
+
+def test_a_click_in_a_mail_on_a_page_of_ours_says_who_came(world: World) -> None:
+    from macli.store import settings
+
+    send_id = sent_to_c0(world)
+    settings.put(world.store, NOW, "public_url", "https://news.example")
+    add_page(world, "# Hi {{ first_name | default('friend') }}")
+    follow = keys(world).message(send_id).follow
+    with serving(world) as client:
+        for url, page in (
+            ("https://news.example/p/spring", "Hi Contact 0"),
+            ("https://elsewhere.example/p/spring", ""),
+        ):
+            token = keys(world).personal(follow, url)
+            target = client.get(f"/r/{follow}/{token}").headers["location"]
+            assert target == (f"{url}?_mc={follow}" if page else url)
+            if page:
+                assert page in client.get(target).text

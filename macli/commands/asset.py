@@ -49,7 +49,7 @@ def list_(ctx: typer.Context, format: options.Format = None, json: options.Json 
 
 
 @app.command("url")
-def url(ctx: typer.Context, slug: Slug) -> None:
+def url(ctx: typer.Context, slug: Slug, json: options.Json = False) -> None:
     """Print the address of a file.
 
     Example: macli asset url ebook
@@ -57,7 +57,11 @@ def url(ctx: typer.Context, slug: Slug) -> None:
     from macli.store import downloads
 
     macli = Macli.of(ctx)
-    macli.out.text(f"{macli.setting('public_url') or ''}/d/{downloads.find(macli.store, slug)['slug']}")
+    address = f"{macli.setting('public_url') or ''}/d/{downloads.find(macli.store, slug)['slug']}"
+    if json:
+        macli.out.record({"url": address}, shape="json")
+    else:
+        macli.out.text(address)
 
 
 @app.command("rm")

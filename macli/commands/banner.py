@@ -104,7 +104,7 @@ def edit(
 
 
 @app.command("embed")
-def embed(ctx: typer.Context, name: Name) -> None:
+def embed(ctx: typer.Context, name: Name, json: options.Json = False) -> None:
     """Print the HTML of a banner for a page or a mail.
 
     Example: macli banner embed spring
@@ -112,7 +112,11 @@ def embed(ctx: typer.Context, name: Name) -> None:
     from macli.web import preview as previews
 
     macli = Macli.of(ctx)
-    macli.out.text(previews.banner(macli.store, name, base=macli.setting("public_url")))
+    html = previews.banner(macli.store, name, base=macli.setting("public_url"))
+    if json:
+        macli.out.record({"html": html}, shape="json")
+    else:
+        macli.out.text(html)
 
 
 @app.command("rm")

@@ -152,6 +152,7 @@ def preview(
     name: Name,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the page to a file.")] = None,
     version: Version = None,
+    json: options.Json = False,
 ) -> None:
     """Show a form's page as a visitor gets it.
 
@@ -161,7 +162,9 @@ def preview(
 
     macli = Macli.of(ctx)
     html = previews.of_form(macli.store, macli.workspace.path, macli.now(), name, version)
-    if out is None:
+    if json:
+        macli.out.record({"html": html}, shape="json")
+    elif out is None:
         macli.out.text(html)
     else:
         previews.write(html, out)
@@ -169,7 +172,7 @@ def preview(
 
 
 @app.command("embed")
-def embed(ctx: typer.Context, name: Name) -> None:
+def embed(ctx: typer.Context, name: Name, json: options.Json = False) -> None:
     """Print the HTML that puts a form into a page of another site. Its host has to be among tracker.domains.
 
     Example: macli form embed newsletter
@@ -177,7 +180,11 @@ def embed(ctx: typer.Context, name: Name) -> None:
     from macli.web import preview as previews
 
     macli = Macli.of(ctx)
-    macli.out.text(previews.embedded(macli.store, name, base=macli.setting("public_url")))
+    html = previews.embedded(macli.store, name, base=macli.setting("public_url"))
+    if json:
+        macli.out.record({"html": html}, shape="json")
+    else:
+        macli.out.text(html)
 
 
 @app.command("versions")

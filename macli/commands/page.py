@@ -121,6 +121,7 @@ def preview(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the page to a file.")] = None,
     version: Version = None,
+    json: options.Json = False,
 ) -> None:
     """Show a page as a visitor gets it, or as a contact who comes by a link in a mail.
 
@@ -132,7 +133,9 @@ def preview(
     html = previews.of_page(
         macli.store, macli.workspace.path, macli.now(), name, version, who=contact, setting=macli.setting
     )
-    if out is None:
+    if json:
+        macli.out.record({"html": html}, shape="json")
+    elif out is None:
         macli.out.text(html)
     else:
         previews.write(html, out)

@@ -7,7 +7,7 @@ from macli.colors import hexadecimal, read_color
 from macli.errors import OperationFailed, UnknownName, UsageError
 from macli.store.connection import Row, Store
 
-USERS = ("segments", "templates", "campaigns")
+USERS = ("segments", "templates", "campaigns", "banners")
 """The tables whose ``category_id`` names a category."""
 
 

@@ -22,7 +22,7 @@ from macli.store import Store, web_rates
 from macli.web import form_view, look
 from macli.web.bodies import Refused, read_fields
 from macli.web.form_view import MAIL, MARK, PAGE, VISITOR, Mark, Served
-from macli.web.known import prefilled
+from macli.web.known import asked, prefilled
 from macli.web.origins import trusted
 from macli.web.site import Site
 
@@ -59,7 +59,7 @@ def routes(site: Site) -> "list[Route]":
         one = await site.read(lambda store: form_view.served(store, request.path_params["slug"]))
         if one is None:
             return _unknown()
-        mail = request.query_params.get(MAIL, "")[:200]
+        mail, _ = asked(request)
         typed, liked = await site.read(lambda store: prefilled(store, site.keys, mail, one.form))
         locale = one.locale(request.query_params.get("lang") or liked or request.headers.get("accept-language", ""))
         mark = form_view.seal(site.keys, one, site.now_ms(), locale)

@@ -82,9 +82,15 @@ class Hits:
             await respond(send, 404, _GONE_HEADERS, b"" if method == "HEAD" else _GONE)
             return
         await self._store(scope, "click", method, send_id, link_id, url if personal else None)
-        target_url = recognised(url, follow, self._site.setting("tracker.domains"))
+        target_url = recognised(url, follow, self._hosts())
         headers = [(b"location", location(target_url)), (b"content-length", b"0"), *_UNSTORED]
         await respond(send, 302, headers, b"")
+
+    def _hosts(self) -> tuple[str, ...]:
+        """Whose pages are told who came: those with the tracker, and our own."""
+        own = self._site.setting("public_url")
+        hosts: tuple[str, ...] = self._site.setting("tracker.domains") or ()
+        return (*hosts, own.partition("://")[2].partition("/")[0].lower()) if own else hosts
 
     async def _link(self, link_id: int) -> str | None:
         """Where a link leads; what was found is kept, since a link never changes."""
