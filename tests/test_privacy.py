@@ -20,7 +20,8 @@ from macli.model import NewEvent
 from macli.privacy import erase, export, reading, sweeping
 from macli.reports import campaign as report
 from macli.reports.conversions import conversions
-from macli.store import address_hash, campaigns, suppressions
+from macli.store import address_hash, campaigns, messages, suppressions
+from macli.tick import resolve
 from macli.tick.tick import run_tick
 from tests.conftest import Run
 from tests.site import keys, serving
@@ -466,6 +467,16 @@ def test_p49_an_old_mail_of_an_erased_person_changes_nothing_any_more(world: Wor
     assert world.store.value("SELECT count(*) FROM consents") == 0
     run_tick(world.engine(NOW.replace(day=2)))
     assert world.store.value("SELECT count(*) FROM events WHERE properties LIKE '%testclient%'") == 0
+
+
+def test_p49_no_provider_is_asked_about_who_was_erased(world: World) -> None:
+    add_contacts(world.store, 1)
+    add_ann(world)
+    mail_everybody(world)
+    erase_now(world)
+    world.store.connection.execute("UPDATE sends SET state = 'unknown'")
+    answers = resolve.ask_providers(world.engine(), messages.unknown(world.store))
+    assert answers == {"accepted": 1, "unknown": 1}, "the outbox has both files, and is asked for one"
 
 
 def test_p49_planned_messages_and_ways_through_campaigns_end(world: World) -> None:

@@ -22,6 +22,7 @@ SELECT id, campaign_id, contact_id, provider_id, address, reference, left_at
 FROM sends
 WHERE state = 'accepted'
   AND channel = 'sms'
+  AND address IS NOT NULL
   AND left_at > :after
   AND left_at <= :upto
 ORDER BY left_at

@@ -27,7 +27,8 @@ def ask_providers(engine: Engine, rows: list[Row]) -> Counter[str]:
             loaded[row["provider_id"]] = _load(engine, row["provider_id"])
         provider = loaded[row["provider_id"]]
         outcome = None
-        if provider.looks_up:
+        # Of whom was erased neither address nor reference is known: any answer would be of another message.
+        if provider.looks_up and row["address"] is not None:
             outcome = provider.lookup(
                 Enquiry(
                     send_id=row["id"],
