@@ -25,6 +25,7 @@ from macli.tick import resolve
 from macli.tick.tick import run_tick
 from tests.conftest import Run
 from tests.site import keys, serving
+from tests.test_forms import add_form, asked
 from tests.world import NOW, World, add_campaign, add_contacts, new_world, opt_out, remove
 
 EMAIL, PHONE, NAME, CITY = "ann.lee@example.com", "+14165550199", "Annabella", "Gananoque"
@@ -301,6 +302,24 @@ def test_r15_whoever_comes_back_by_any_door_is_not_written_to(workspace: Path, m
         assert world.reasons() == {"suppressed": 1}
         assert world.store.value("SELECT address FROM sends") is None
     assert list((workspace / "out").rglob("*.eml")) == []
+
+
+def test_r15_whoever_comes_back_by_a_form_even_from_an_old_mail_is_not_written_to(world: World) -> None:
+    ann = add_ann(world)
+    mail_everybody(world)
+    tokens = keys(world).message(world.store.value("SELECT id FROM sends"))
+    add_form(world)
+    erase_now(world)
+    for query in ("", f"?_m={tokens.act}", f"?_m={tokens.follow}"):
+        with asked(world, query=query) as send:
+            shown = send.client.get(f"/f/letters{query}").text
+            assert NAME not in shown
+            assert send(email=EMAIL, first_name=NAME, consent_1="yes").status_code == 200
+    assert world.store.value("SELECT attributes FROM contacts WHERE id = ?", (ann,)) == "{}"
+    assert world.store.value("SELECT count(*) FROM contacts WHERE email = ?", (EMAIL,)) == 1
+    add_campaign(world.store, "again")
+    run_tick(world.engine())
+    assert world.reasons() == {"suppressed": 1}
 
 
 def open_here(workspace: Path):
