@@ -329,6 +329,14 @@ def test_strangers_cannot_make_contacts_without_end(world: World, site: TestClie
     assert len(named(world, "page.visited")) == 40
 
 
+def test_the_script_is_served_to_pages_everywhere(site: TestClient) -> None:
+    answer = site.get("/m.js")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert "const popups = [];" in answer.text
+    assert site.post("/m.js").status_code == 405
+
+
 # What is no message
 
 

@@ -84,3 +84,18 @@ def test_the_devices_of_a_visitor_become_the_contacts(world: World) -> None:
         )
     join(store, NOW, ANN, 2)
     assert store.value("SELECT contact_id FROM devices") == 2
+
+
+def test_t5_t20_a_tracked_segment_sees_what_a_visitor_did_before_it_was_known(world: World) -> None:
+    from datetime import timedelta
+
+    from macli import segments
+    from macli.segments.refreshing import refresh_tracked
+
+    zone, hour = world.engine().zone, timedelta(hours=1)
+    segments.create(world.store, NOW, zone, "warm", rule='visited url containing "/prices"', tracked=True)
+    visit(world.store, ANN, "https://shop.example/prices")
+    refresh_tracked(world.store, NOW + hour, zone, every=hour)
+    assert join(world.store, NOW + 2 * hour, ANN, 1)
+    moved = refresh_tracked(world.store, NOW + 2 * hour, zone, every=10 * hour)
+    assert moved.entered == 1

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SCRIPT = Path(__file__).parent / "static" / "m.js"
 _POPUPS = "const popups = [];"
+_FRESH_MS = 10_000
 _MOST_NEW, _HOUR = 30, 3_600_000
 """Contacts that browsers of one address can make in an hour, since anybody can invent them."""
 _NOT_OURS = "this page is none of tracker.domains, and no key was shown"
@@ -45,13 +46,30 @@ def routes(site: Site) -> "list[Route]":
             return JSONResponse({"error": str(refused)}, refused.status, headers=headers)
         return JSONResponse(said, headers=headers) if said else Response(status_code=204, headers=headers)
 
+    script_of = _Script(site)
+
     async def script(request: "Request") -> "Response":
-        shown = json.dumps(await site.read(popups.active))
-        text = _SCRIPT.read_text("utf-8").replace(_POPUPS, f"const popups = {shown};")
+        text = await script_of.text()
         headers = {"Cache-Control": "public, max-age=600", "Cross-Origin-Resource-Policy": "cross-origin"}
         return Response(text, media_type="text/javascript", headers=headers)
 
     return [Route("/t", track, methods=["POST", "OPTIONS"]), Route("/m.js", script)]
+
+
+class _Script:
+    """The script with the forms that pop up, put together anew every few seconds."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._text = ""
+        self._until_ms = 0
+
+    async def text(self) -> str:
+        if self._site.now_ms() >= self._until_ms:
+            shown = json.dumps(await self._site.read(popups.active))
+            self._text = _SCRIPT.read_text("utf-8").replace(_POPUPS, f"const popups = {shown};")
+            self._until_ms = self._site.now_ms() + _FRESH_MS
+        return self._text
 
 
 async def _take(site: Site, request: "Request", origin: str | None) -> dict[str, Any]:
