@@ -66,6 +66,11 @@ def test_a_line_of_tags_alone_leaves_no_line_and_no_number_changes():
     assert own_lines_vanish(source).count("\n") == source.count("\n")
 
 
+def test_a_line_with_words_between_its_tags_keeps_its_end():
+    source = "{% if x %}Thank you.{% endif %}\n{# a #}b{# c #}\nBye"
+    assert own_lines_vanish(source) == source
+
+
 STYLE = "<style>td{padding:3px} .x{color:{{ brand }}} a:hover{color:red} @media (max-width:9px){.x{width:1px}}</style>"
 
 

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from macli.campaign import readiness
+from macli.campaign.definition import Campaign, parse
+from macli.campaign.preview import previews
 from macli.content.footer import with_footer
+from macli.content.prepare import prepare
 from macli.content.signatures import unsigned
 from macli.errors import MacliError
-from macli.store import campaigns, settings
+from macli.store import Row, campaigns, settings, templates
 from macli.tick.tick import run_tick
 from macli.tick.trial import send_test
 from tests.mail_server import free_ports
@@ -67,12 +70,14 @@ def smtp(world: World) -> Iterator[Arrived]:
         controller.stop()
 
 
+def definition(world: World, row: Row) -> Campaign:
+    return parse(campaigns.document(world.store, row)).campaign
+
+
 def found(world: World, level: str) -> list[str]:
     """What ``campaign check`` would say of the campaign spring."""
-    from macli.campaign.definition import parse
-
     row = campaigns.get(world.store, "spring")
-    campaign = parse(campaigns.document(world.store, row)).campaign
+    campaign = definition(world, row)
     engine = world.engine()
     findings = readiness.findings(world.store, row, campaign, setting=engine.setting, now=NOW, zone=engine.zone)
     return [one.text for one in findings if one.level == level]
@@ -204,6 +209,20 @@ def test_r12_a_template_without_address_or_way_out_gets_a_footer(world: World, h
     assert "</body>" not in part(mail, "html").split(ADDRESS)[0]
 
 
+def test_r12_a_letter_of_text_alone_gets_its_footer_too(world: World) -> None:
+    made = prepare("hello", "email", source="Hi {{ first_name }}", source_format="text", subject="Hi")
+    templates.create(world.store, NOW, "hello", "email", made)
+    add_campaign(world.store)
+    run_tick(world.engine())
+    mail = outbox(world)[0]
+    assert mail.get_content_type() == "text/plain"
+    assert (
+        mail.get_content()
+        .replace("\r", "")
+        .startswith(f"Hi Contact 0\n\n{ADDRESS}\nUnsubscribe: mailto:news@shop.example?")
+    )
+
+
 @pytest.mark.parametrize(
     "html",
     [
@@ -236,6 +255,21 @@ def test_r12_the_outbox_takes_it_with_a_warning(world: World) -> None:
     assert len(mails) == 2
     assert found(world, "error") == []
     assert any("no postal address" in text for text in found(world, "warning"))
+
+
+def test_r12_a_preview_shows_the_footer_and_plain_links(world: World) -> None:
+    put(world, "public_url", "https://news.example")
+    add_template(world.store, html='<a href="https://shop.example/x">x</a>')
+    add_campaign(world.store)
+    row = campaigns.get(world.store, "spring")
+    contact = world.store.row("SELECT * FROM contacts WHERE id = 1")
+    assert contact is not None
+    engine = world.engine()
+    (shown,) = previews(world.store, definition(world, row), contact, setting=engine.setting, now=NOW, zone=engine.zone)
+    assert shown.text == f"x <https://shop.example/x>\n\n{ADDRESS}\nUnsubscribe: https://news.example/u/preview"
+    assert shown.html is not None
+    assert ADDRESS in shown.html
+    assert "https://news.example/o/" not in shown.html
 
 
 def test_a_confirmation_needs_a_page_to_confirm_on(world: World) -> None:

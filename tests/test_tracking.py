@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from macli.content import Renderer
 from macli.content.prepare import prepare
 from macli.content.tracking import addresses, followed, tagged, with_pixel
 from macli.errors import MacliError
@@ -237,6 +238,42 @@ document = st.recursive(
 def test_every_address_a_reader_can_click_is_found_and_no_other(html: str) -> None:
     clicked = [url for url in Hrefs(html).found if url.startswith("http")]
     assert addresses({"html": html, "text": None}, query="") == list(dict.fromkeys(clicked))
+
+
+block = st.recursive(
+    st.sampled_from(
+        ["word", "\n", "  ", "{{ a }}", '<a href="https://a.example/1">x</a>', "https://a.example/2.",
+         '<a href="https://a.example/{{ a }}/3">x</a>', "\nhttps://a.example/{{ a }}\n", "{{ u }}",
+         '<a {% if a %}href="https://a.example/4"{% endif %}>', '<a href="\n https://a.example/{{ a }}\n">x</a>',
+         '<a href="{% if n %}https://a.example/5{% else %}https://a.example/{{ a }}{% endif %}">x</a>']
+    ),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map("".join),
+        st.tuples(inner, inner).map(lambda two: "{{% if n %}}{}{{% else %}}{}{{% endif %}}".format(*two)),
+        inner.map("\n  {{% if a %}}\n{}\n  {{% endif %}}\n".format),
+        inner.map("{{% for a in range(2) -%}} {} {{%- endfor %}}".format),
+        inner.map("{{% filter lower %}}{}{{% endfilter %}}".format),
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(source=block, kind=st.sampled_from(["html", "text"]))
+def test_but_for_its_links_a_followed_part_reads_as_the_plain_one(source: str, kind: str) -> None:
+    parts = {"html": None, "text": None, kind: source}
+    urls = addresses(parts, query="")
+    numbers = {url: number for number, url in enumerate(urls)}
+    rest = {"subject": None, "defaults": "{}"}
+    values = {"a": "b", "n": 0, "u": "https://a.example/6"}
+    plain = Renderer({**parts, **rest}, name="t", now=NOW).render(values)
+    told = Renderer({**followed(parts, numbers.__getitem__, query=""), **rest}, name="t", now=NOW, tracked=True)
+    shown = told.render(values, macli_click="https://m.example/", macli_sign="https://m.example/s{}".format)
+    back = re.sub(
+        r"https://m\.example/(?:s(https://\S+?(?=[\s\"<.]|$)|\S+?(?=[\s\"<]|$))|(\d+))",
+        lambda one: one[1] or urls[int(one[2])],
+        getattr(shown, kind),
+    )
+    assert back == getattr(plain, kind)
 
 
 # Text parts and text messages

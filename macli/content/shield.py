@@ -15,7 +15,9 @@ TAG = re.compile(
     rf"|\{{\{{(?:{_STRINGS}|[^\"'])*?\}}\}}|\{{%(?:{_STRINGS}|[^\"'])*?%\}}|\{{#.*?#\}}",
     re.DOTALL,
 )
-_TAG_LINE = re.compile(rf"^[ \t]*(?:(?:\{{%(?:{_STRINGS}|[^\"'\n])*?%\}}|\{{#[^\n]*?#\}})[ \t]*)+$\n", re.MULTILINE)
+_TAG_LINE = re.compile(
+    rf"^[ \t]*(?:(?:\{{%(?:{_STRINGS}|(?!%\}})[^\"'\n])*%\}}|\{{#(?:(?!#\}})[^\n])*#\}})[ \t]*)+$\n", re.MULTILINE
+)
 _TAG_END = re.compile(r"[-+]?[%#]\}[ \t]*\n\Z")
 MARK = re.compile("\x02(\\d+)\x03")
 _SEGMENT = re.compile(
