@@ -5,8 +5,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from macli import contacts
 from macli.forms.authoring import create_page
@@ -151,10 +154,20 @@ def test_of_a_contact_deleted_since_the_address_says_no(world: World) -> None:
     with serving(world) as client:
         for _ in range(2):
             assert client.post(address(world), data=ONE_CLICK).status_code == 200
-        assert client.get(address(world, 1, "prefs")).status_code == 200
-        assert client.post(address(world, 1, "prefs"), data={"off": "all"}).status_code == 200
+        assert "You are unsubscribed" in client.get(address(world)).text
     [row] = world.store.rows("SELECT channel, address, reason, source FROM suppressions")
     assert tuple(row) == ("email", "c0@example.com", "opted_out", "web")
+
+
+def test_the_preference_page_of_a_contact_deleted_since_still_lets_the_address_say_no(world: World) -> None:
+    contacts.purge_where(world.store, NOW, contacts.ONE, {"one_contact": 1})
+    with serving(world) as client:
+        page = client.get(address(world, 1, "prefs")).text
+        assert f'action="../u/{keys(world).message(1).act}"' in page
+        assert client.post(address(world, 1, "prefs"), data={"form": "1", "pause": "30"}).status_code == 200
+        assert world.store.value("SELECT count(*) FROM suppressions") == 0
+        assert "You are unsubscribed" in client.post(address(world, 1, "prefs"), data={"off": "all"}).text
+    assert world.store.value("SELECT address FROM suppressions") == "c0@example.com"
 
 
 def test_a_removed_contact_can_unsubscribe_too(world: World) -> None:
@@ -200,6 +213,31 @@ def test_what_is_posted_is_limited_and_never_breaks_a_page(world: World, room: s
         for body in (b"\xff\xfe\x00", b"{", b"=&=&;%zz", b"pause=%F0&often=x&form=1&get=email:none&was_off=a"):
             assert client.post(address(world, 1, room), content=body).status_code in (200, 404)
         assert client.put(address(world, 1, room)).status_code == 405
+
+
+@hypothesis.settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(
+    room=st.sampled_from(("u", "prefs", "confirm")),
+    token=st.none() | st.text(max_size=40),
+    body=st.binary(max_size=200)
+    | st.dictionaries(
+        st.sampled_from(("form", "was_on", "was_off", "get", "often", "pause", "untracked", "off", "x")),
+        st.sampled_from(("", "1", "email", "email:news", "sms", "week", "30", "no", "all", "\x00", "ł" * 50)),
+    ).map(lambda fields: urlencode(fields).encode()),
+    language=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),
+)
+def test_nothing_posted_breaks_a_page_or_says_yes(
+    world: World, room: str, token: str | None, body: bytes, language: str
+) -> None:
+    where = address(world, 1, room) if token is None else f"/{room}/{quote(token, safe='')}"
+    with serving(world) as client:
+        for method in ("GET", "POST"):
+            answer = client.request(
+                method, where, content=body if method == "POST" else None, headers={"accept-language": language}
+            )
+            assert answer.status_code in (200, 400, 404, 405)
+            assert "Traceback" not in answer.text
+    assert not [one for one in said(world) if one[3] != "withdrawn" and b"was_off" not in body]
 
 
 # Pages: language, brand, sender

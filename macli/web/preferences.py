@@ -9,7 +9,7 @@ from macli import contacts
 from macli.contacts.choosing import Choice, Offer, leave_all, offers, take
 from macli.store import Store, preferences, settings
 from macli.store.preferences import Preferences
-from macli.web import look
+from macli.web import look, unsubscribe
 from macli.web.acting import Asked, door
 from macli.web.site import Site
 
@@ -34,8 +34,11 @@ def routes(site: Site) -> "list[Route]":
 
     async def save(asked: Asked) -> "Response":
         off = "all" in asked.all("off")
-        if asked.acting.contact_id is not None:
-            await site.write(lambda store, now: _leave(store, now, asked) if off else _save(store, now, asked))
+        if asked.acting.contact_id is None:
+            # Nobody is left whose choices could be kept, but the address can still say no.
+            gone = asked.proof(how="preferences", wording=asked.words["off"])
+            return await (unsubscribe.left(site, asked, gone) if off else _page(site, asked, said=""))
+        await site.write(lambda store, now: _leave(store, now, asked) if off else _save(store, now, asked))
         return await _page(site, asked, said="all_off" if off else "saved")
 
     return [
@@ -95,8 +98,7 @@ def _wanted(asked: Asked, had: Preferences, now: datetime) -> Preferences:
 async def _page(site: Site, asked: Asked, *, said: str) -> "Response":
     acting, now = asked.acting, site.now()
     if acting.contact_id is None:
-        # Nobody is left whose choices could be kept, but the address can still say no.
-        return await look.framed(site, "unsubscribe.html", locale=asked.locale, acting=acting, done=False)
+        return await unsubscribe.page(site, asked, done=False)
     contact_id = acting.contact_id
     found, has = await site.read(
         lambda store: (offers(store, site.setting, contact_id, now), preferences.of(store, contact_id))

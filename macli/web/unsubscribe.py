@@ -1,7 +1,8 @@
 """Unsubscribing: ``/u/TOKEN`` shows a page and changes nothing; a POST to it (RFC 8058) ends the channel at once."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from macli.contacts.leaving import leave
 from macli.store import Store
@@ -19,33 +20,17 @@ def routes(site: Site) -> "list[Route]":
 
     async def show(asked: Asked) -> "Response":
         acting = asked.acting
-        gone = await site.read(
-            lambda store: store.value(_SAID_NO, {"id": acting.contact_id, "channel": acting.channel})
-        )
-        return await _page(site, asked, done=bool(gone))
+        said = {"id": acting.contact_id, "channel": acting.channel, "address": acting.address}
+        gone = await site.read(lambda store: store.value(_SAID_NO, said))
+        return await page(site, asked, done=bool(gone))
 
     async def say_no(asked: Asked) -> "Response":
-        acting = asked.acting
         # Mail programs post List-Unsubscribe=One-Click; what else is posted here can only be the page's button.
-        how = "one-click" if b"One-Click" in asked.body else "page"
-        proof = asked.proof(how=how)
-        if how == "page":
-            proof["wording"] = asked.words[f"button.{acting.channel}"]
-
-        def write(store: Store, now: datetime) -> None:
-            leave(
-                store,
-                now,
-                send_id=acting.send_id,
-                contact_id=acting.contact_id,
-                campaign_id=acting.campaign_id,
-                channel=acting.channel,
-                evidence=proof,
-            )
-
-        if not acting.is_test:
-            await site.write(write)
-        return await _page(site, asked, done=True)
+        if b"One-Click" in asked.body:
+            proof = asked.proof(how="one-click")
+        else:
+            proof = asked.proof(how="page", wording=asked.words[f"button.{asked.acting.channel}"])
+        return await left(site, asked, proof)
 
     return [
         Route("/u/{token}", door(site, show), methods=["GET"]),
@@ -53,7 +38,28 @@ def routes(site: Site) -> "list[Route]":
     ]
 
 
-async def _page(site: Site, asked: Asked, *, done: bool) -> "Response":
+async def left(site: Site, asked: Asked, proof: Mapping[str, Any]) -> "Response":
+    """The page that says so, once the recipient's no is written down."""
+    acting = asked.acting
+
+    def write(store: Store, now: datetime) -> None:
+        leave(
+            store,
+            now,
+            send_id=acting.send_id,
+            contact_id=acting.contact_id,
+            campaign_id=acting.campaign_id,
+            channel=acting.channel,
+            evidence=proof,
+        )
+
+    if not acting.is_test:
+        await site.write(write)
+    return await page(site, asked, done=True)
+
+
+async def page(site: Site, asked: Asked, *, done: bool) -> "Response":
+    """The page with the button, or the one that says that it was pressed."""
     return await look.framed(site, "unsubscribe.html", locale=asked.locale, acting=asked.acting, done=done)
 
 
@@ -72,4 +78,11 @@ WHERE contact_id = :id
       AND since.status = 'granted'
       AND since.changed_at > consents.changed_at
   )
+UNION ALL
+SELECT 1
+FROM suppressions
+WHERE :id IS NULL
+  AND channel = :channel
+  AND address = :address
+  AND reason = 'opted_out'
 """
