@@ -1,10 +1,12 @@
 """SMTP2GO's posts: known by a secret, in either format, any number of times; and the hook command."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -296,6 +298,34 @@ def test_whatever_is_posted_is_answered_and_stores_nothing_about_nobody(world: W
         )
     assert answer.status_code in (200, 400)
     assert world.store.value("SELECT count(*) FROM events") == 0
+
+
+def test_one_posts_bad_report_does_not_take_those_of_others_along(world: World) -> None:
+    from macli.model import Report
+    from macli.web.hooks_reports import Reports
+    from macli.web.site import Site
+
+    for contact_id in (1, 2):
+        add_send(world, contact_id=contact_id, address=f"c{contact_id}@example.com")
+
+    def said(send_id: int, **properties: Any) -> Report:
+        return Report(
+            source="test", source_id=str(send_id), at=0, send_id=send_id, event="email.delivered", properties=properties
+        )
+
+    async def post_together() -> list[BaseException | None]:
+        site = Site(workspace=world.path, store=world.path / "macli.db", clock=lambda: NOW, zone=ZoneInfo("UTC"))
+        await site.start()
+        reports = Reports(site)
+        bad = reports.take([said(2, value=object())])
+        found = await asyncio.gather(reports.take([said(1)]), bad, return_exceptions=True)
+        await site.close()
+        return found
+
+    good, bad = asyncio.run(post_together())
+    assert good is None
+    assert isinstance(bad, TypeError)
+    assert [row["send_id"] for row in world.store.rows("SELECT send_id FROM events")] == [1]
 
 
 # The command

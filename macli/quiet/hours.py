@@ -13,11 +13,11 @@ from macli.clock import next_time_of_day, to_ms, zone
 from macli.config import QuietHours
 from macli.errors import UsageError
 from macli.model import ChannelKind, Where
+from macli.quiet.numbers import zones_of_number
 from macli.quiet.states import State, States, states
 from macli.store import Row, Store, claiming
 
 _AHEAD = timedelta(days=9)
-_UNKNOWN = "Etc/Unknown"
 
 
 def place(channel: ChannelKind) -> str:
@@ -29,8 +29,8 @@ def place(channel: ChannelKind) -> str:
     if channel != "sms":
         return "coalesce(contacts.timezone, '')"
     return """CASE
+      WHEN contacts.phone LIKE '+1%' THEN coalesce(contacts.timezone, '') || ' ' || substr(contacts.phone, 1, 5)
       WHEN contacts.timezone IS NULL THEN ' ' || substr(contacts.phone, 1, 9)
-      WHEN contacts.phone LIKE '+1%' THEN contacts.timezone || ' ' || substr(contacts.phone, 1, 5)
       ELSE contacts.timezone
     END"""
 
@@ -61,18 +61,7 @@ def zones_of(name: str, phone: str | None, default: ZoneInfo) -> tuple[ZoneInfo,
             return (zone(name),)
         except UsageError:
             return (default,)
-    return (_zones_of_number(phone) if phone else ()) or (default,)
-
-
-def _zones_of_number(phone: str) -> tuple[ZoneInfo, ...]:
-    import phonenumbers
-    from phonenumbers.timezone import time_zones_for_number
-
-    try:
-        names = time_zones_for_number(phonenumbers.parse(phone))
-    except phonenumbers.NumberParseException:
-        return ()
-    return tuple(zone(name) for name in names if name != _UNKNOWN)
+    return (zones_of_number(phone) if phone else ()) or (default,)
 
 
 def _opens_everywhere(
