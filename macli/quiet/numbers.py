@@ -59,7 +59,7 @@ def _unlike(names: set[str]) -> tuple[ZoneInfo, ...]:
 
 @lru_cache(maxsize=2048)
 def _unlike_of(names: tuple[str, ...]) -> tuple[ZoneInfo, ...]:
-    by_time = {}
+    by_time: dict[tuple[timedelta | None, ...], ZoneInfo] = {}
     for name in names:
         by_time.setdefault(tuple(moment.astimezone(zone(name)).utcoffset() for moment in _COMPARED), zone(name))
     return tuple(by_time.values())
