@@ -20,8 +20,8 @@ USER, PASSWORD = "news", "corr3ct-horse"
 BOX = "bounces"
 """The mailbox bounces come to, with whatever stands behind a + in its name."""
 
-REFUSING, LATER = "reject.test", "slow.test"
-"""Hosts behind the server: one refuses, one asks to come again till the server gives up."""
+REFUSING, LATER, LOST = "reject.test", "slow.test", "nowhere.test"
+"""Hosts behind the server: one refuses, one asks to come again till the server gives up, one is not there."""
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -42,7 +42,10 @@ virtual_mailbox_maps = inline:{{ ann@{domain}=ann/, {user}@{domain}={user}/, {bo
 virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
 default_transport = error:5.4.4 nothing leaves this test
-transport_maps = inline:{{ {refusing}=smtp:[127.0.0.1]:{refusing_port}, {later}=smtp:[127.0.0.1]:{later_port} }}
+transport_maps = inline:{{
+  {{ {lost} = lost:5.4.4 Host or domain name not found }}
+  {{ {refusing} = smtp:[127.0.0.1]:{refusing_port} }}
+  {{ {later} = smtp:[127.0.0.1]:{later_port} }} }}
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
 minimal_backoff_time = 1s
@@ -77,6 +80,7 @@ trace unix - - n - 0 bounce
 verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
 error unix - - n - - error
+lost unix - - n - - error
 smtp unix - - n - - smtp
 retry unix - - n - - error
 virtual unix - n n - - virtual
@@ -192,6 +196,7 @@ def mail_server(base: Path) -> Iterator[MailServer]:
         "imaps": imaps,
         "refusing": REFUSING,
         "refusing_port": refusing,
+        "lost": LOST,
         "later": LATER,
         "later_port": later,
     }

@@ -10,7 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from tests.conftest import Run
-from tests.mail_server import BOX, DOMAIN, LATER, PASSWORD, REFUSING, USER, MailServer, mail_server
+from tests.mail_server import BOX, DOMAIN, LATER, LOST, PASSWORD, REFUSING, USER, MailServer, mail_server
 
 pytestmark = pytest.mark.system("postfix", "dovecot-imapd", "openssl")
 
@@ -60,7 +60,7 @@ ADDRESSES = {
     "full": f"full@{REFUSING}",
     "picky": f"picky@{REFUSING}",
     "slow": f"slow@{LATER}",
-    "nowhere": "x@nowhere.test",
+    "nowhere": f"x@{LOST}",
 }
 
 
