@@ -86,6 +86,26 @@ def _fits(kind: Any, pattern: str, url: str) -> bool:
         return False
 
 
+# Most visits give nothing new: one question tells.
+_LACKING = """
+SELECT DISTINCT found.rule_id
+FROM visits_found AS found
+JOIN url_rules ON url_rules.id = found.rule_id
+LEFT JOIN tags ON tags.name = url_rules.tag
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM contact_tags
+    WHERE contact_tags.contact_id = found.contact_id
+      AND contact_tags.tag_id = tags.id
+  )
+  AND NOT EXISTS (
+    SELECT 1
+    FROM segment_members
+    WHERE segment_members.contact_id = found.contact_id
+      AND segment_members.segment_id = url_rules.segment_id
+  )
+"""
+
 _GIFTS = {
     "tag": ("contact_tags", "tag_id", "tagged_at", "tag.added"),
     "segment": ("segment_members", "segment_id", "entered_at", "segment.entered"),
@@ -95,7 +115,7 @@ _GIFTS = {
 
 def give(store: Store, now_ms: int, rules: Sequence[Row]) -> list[Caused]:
     """Give the contacts in ``visits_found`` what their rules give and they do not have yet. Inside a write."""
-    found = {row["rule_id"] for row in store.rows("SELECT DISTINCT rule_id FROM visits_found")}
+    found = {row["rule_id"] for row in store.rows(_LACKING)}
     gifts: dict[tuple[str, str], list[int]] = {}
     for rule in rules:
         if rule["id"] in found:
