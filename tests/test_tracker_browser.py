@@ -193,6 +193,26 @@ def test_who_asks_not_to_be_tracked_is_not_where_the_site_respects_it(shop: Shop
     assert shop.world.store.value("SELECT count(*) FROM visitors") == 0
 
 
+def test_a_page_can_tell_its_views_by_itself(shop: Shop) -> None:
+    shop.write(options="data-manual")
+    page = shop.open()
+    page.evaluate("history.pushState({}, '', '/cart')")
+    page.wait_for_timeout(400)
+    assert shop.events("page.visited") == []
+    page.evaluate("macli.view()")
+    assert shop.wait("page.visited")[0]["url"] == f"{shop.url}/cart"
+
+
+def test_what_listens_is_told(shop: Shop) -> None:
+    page = shop.open()
+    page.evaluate(
+        "window.heard = []; for (const name of ['ready', 'identify', 'sent']) macli.on(name, () => heard.push(name))"
+    )
+    page.evaluate("macli.identify({ email: 'c1@example.com' })")
+    page.wait_for_function("heard.includes('sent')")
+    assert page.evaluate("heard").index("ready") < page.evaluate("heard").index("identify")
+
+
 def test_the_second_person_at_a_browser_gets_a_cookie_of_her_own(shop: Shop) -> None:
     page = shop.open()
     page.evaluate("macli.identify({ email: 'c0@example.com' })")

@@ -1,7 +1,7 @@
 // Tells macli what a visitor does. In a page, before </body>:
 //   <script src="https://…/m.js" async></script>
 // On the tag, where wanted: data-consent="required" (nothing is kept or told before macli.consent(true)),
-// data-consent-cookie="NAME" (that cookie says yes), data-respect-dnt, data-manual (no page views by itself).
+// data-consent-cookie="NAME" (that cookie says yes), data-respect-dnt, data-manual (page views only by macli.view()).
 "use strict";
 
 (() => {
@@ -144,8 +144,8 @@
   }
 
   // Page views, and how long each was looked at.
-  function look() {
-    if (!allowed() || tag.hasAttribute("data-manual") || (view && view.url === location.href)) return;
+  function look(asked) {
+    if (!allowed() || (tag.hasAttribute("data-manual") && !asked) || (view && view.url === location.href)) return;
     leave();
     view = { id: random(), url: location.href, title: document.title, shown: 0 };
     view.since = document.hidden ? 0 : Date.now();
@@ -275,7 +275,7 @@
   }
 
   function soon() {
-    setTimeout(look, 0); // the page sets its title after its address
+    setTimeout(() => look(), 0); // the page sets its title after its address
   }
 
   const here = new URL(location.href);
@@ -297,7 +297,7 @@
   addEventListener("pageshow", (event) => event.persisted && look());
   document.addEventListener("visibilitychange", count);
   document.addEventListener("click", click, true);
-  window.macli = { home, visitor, consent, track, identify, view: look, on };
+  window.macli = { home, visitor, consent, track, identify, view: () => look(true), on };
   for (const [name, given] of early) window.macli[name](...given);
   embed();
   start();
