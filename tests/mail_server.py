@@ -43,7 +43,7 @@ virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
 default_transport = error:5.4.4 nothing leaves this test
 transport_maps = inline:{{
-  {{ {lost} = lost:5.4.4 Host or domain name not found }}
+  {{ {lost} = error:5.4.4 Host or domain name not found }}
   {{ {refusing} = smtp:[127.0.0.1]:{refusing_port} }}
   {{ {later} = smtp:[127.0.0.1]:{later_port} }} }}
 smtp_dns_support_level = disabled
@@ -61,7 +61,8 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:{sasl}
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
-smtpd_recipient_restrictions = reject_unlisted_recipient, permit
+smtpd_reject_unlisted_recipient = no
+smtpd_recipient_restrictions = check_recipient_access inline:{{ {lost}=OK }}, reject_unlisted_recipient, permit
 message_size_limit = 200000
 alias_maps =
 notify_classes =
@@ -80,7 +81,6 @@ trace unix - - n - 0 bounce
 verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
 error unix - - n - - error
-lost unix - - n - - error
 smtp unix - - n - - smtp
 retry unix - - n - - error
 virtual unix - n n - - virtual

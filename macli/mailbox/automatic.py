@@ -7,7 +7,8 @@ from macli.mailbox import mime
 
 ABSENT = re.compile(
     r"^\W*((re|aw|odp|sv|vs|antw|rv|fw) ?: ?)*\W*("
-    r"out of (the )?office|ooo\b|auto ?:|auto(matic|mated|matische)?[- ]?(re(ply|sponse|sponder)|answer|antwort)|autoreply|"
+    r"out of (the )?office|ooo\b|auto ?:|"
+    r"auto(matic|mated|matische)?[- ]?(re(ply|sponse|sponder)|answer|antwort)|autoreply|"
     r"(i am |i'm )?(currently )?away from|on (annual )?(leave|vacation|holiday)|vacation (reply|notice)|"
     r"abwesen|automatische antwort|nicht im (b.ro|hause)|im urlaub|"
     r"r.ponse automatique|absence du bureau|absent du bureau|message d.absence|en cong|"
