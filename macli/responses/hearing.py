@@ -28,7 +28,6 @@ ONCE: frozenset[str] = frozenset(
         "sms.failed",
         "sms.opted_out",
         "address.invalid",
-        "push.delivered",
         "push.expired",
     }
 )
