@@ -1,7 +1,7 @@
 """Addresses of pages: the normal form in which two are the same page, and the patterns that select some."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, assert_never
 from urllib.parse import quote, unquote, urlsplit
@@ -14,6 +14,8 @@ Matcher = Callable[[str], bool]
 
 LONGEST = 2000
 """Characters of an address, of a pattern too."""
+_LONGEST_SEARCHED = 500
+"""Characters of an address that a regular expression looks at."""
 FOLLOW = "_mc"
 """The parameter in which a click on a link of ours brings the message's token to the page."""
 
@@ -143,34 +145,54 @@ def word_pattern(word: str) -> str:
 
 
 def _path(text: str) -> Matcher:
-    """An Ant pattern: ``?`` is one character, ``*`` any but slashes, ``**`` any number of folders."""
-    text = text.split("://", 1)[-1]
+    """An Ant pattern: ``?`` is one character, ``*`` any but slashes, ``**`` any number of folders.
+
+    No regular expression: what visitors send must not be able to make one walk for ever.
+    """
+    text = text.split("://", 1)[-1].casefold()
     whole = not text.startswith("/")
     if whole and not re.match(r"[^/]*[.*:]|localhost\b", text):
         raise UsageError(f"{text!r} begins with no host", hint=f"a path begins with a slash: /{text}")
-    pattern = re.compile(_ant(text.rstrip("/") or "/"), re.IGNORECASE)
+    wanted = text.strip("/").split("/") if text.strip("/") else []
 
     def matches(url: str) -> bool:
-        return any(pattern.fullmatch(_place(form, whole)) is not None for form in _forms(url))
+        return any(_folders(_place(form, whole), wanted) for form in _forms(url))
 
     return matches
 
 
-def _place(url: str, whole: bool) -> str:
-    """The path of an address, with its host before it where ``whole``."""
-    rest = re.split(r"[?#]", url.split("://", 1)[-1], maxsplit=1)[0]
-    host, slash, path = rest.partition("/")
-    path = f"/{path}".rstrip("/") if slash else ""
-    return f"{host}{path}" if whole else path or "/"
+def _place(url: str, whole: bool) -> list[str]:
+    """The folders of an address's path, its host first where ``whole``."""
+    rest = re.split(r"[?#]", url.split("://", 1)[-1], maxsplit=1)[0].casefold()
+    host, _, path = rest.partition("/")
+    folders = path.strip("/").split("/") if path.strip("/") else []
+    return [host, *folders] if whole else folders
 
 
-def _ant(text: str) -> str:
-    text = re.sub(r"(/\*\*)+/", "/**/", text)
-    if text.count("**") > 4 or text.count("*") > 12:
-        raise UsageError("more than 12 stars, or more than 4 pairs of them, in one pattern")
-    parts = re.findall(r"/\*\*(?=/|$)|\*\*/?|\*|\?|[^*?]", text)
-    signs = {"/**": r"(?:/.*)?", "**/": r"(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(signs.get(part) or re.escape(part) for part in parts)
+def _folders(given: list[str], wanted: list[str]) -> bool:
+    return _glob(given, wanted, "**", lambda folder, pattern: _glob(folder, pattern, "*", _same))
+
+
+def _same(one: str, pattern: str) -> bool:
+    return pattern in ("?", one)
+
+
+def _glob(given: Sequence[str], wanted: Sequence[str], star: str, fits: Callable[[str, str], bool]) -> bool:
+    """Whether a row fits another in which ``star`` is any number; steps: one length times the other at most."""
+    at = place = 0
+    back: tuple[int, int] | None = None
+    while at < len(given):
+        if place < len(wanted) and wanted[place] == star:
+            back = (at, place + 1)
+            place += 1
+        elif place < len(wanted) and fits(given[at], wanted[place]):
+            at, place = at + 1, place + 1
+        elif back is not None:
+            back = (back[0] + 1, back[1])
+            at, place = back
+        else:
+            return False
+    return all(one == star for one in wanted[place:])
 
 
 def _regex(text: str) -> Matcher:
@@ -180,15 +202,17 @@ def _regex(text: str) -> Matcher:
         raise UsageError(f"{text!r} is no regular expression: {error}") from None
     if _explodes(text):
         raise UsageError(
-            f"{text!r} repeats a group that repeats or chooses itself, which can take for ever",
-            hint="write it without the outer * or +",
+            f"{text!r} repeats a group that repeats or chooses itself, or has more than two repetitions",
+            hint="with what a stranger can send, that can take for ever; several rules can give one tag",
         )
-    return lambda url: pattern.search(url) is not None
+    return lambda url: pattern.search(url[:_LONGEST_SEARCHED]) is not None
 
 
 def _explodes(text: str) -> bool:
-    """Whether a repeated group holds another repetition or a choice: ``(a+)+``, ``(a|ab)*``."""
+    """Whether a repeated group holds another repetition or a choice: ``(a+)+``, ``(a|ab)*``; or too many repeat."""
     plain = re.sub(r"\[(?:\\.|[^\]\\])+\]", "c", re.sub(r"\\.", "e", text))
+    if len(re.findall(r"[*+]|\{\d*,\}", plain)) > 2:
+        return True
     while group := re.search(r"\(\??[:=!<P]*([^()]*)\)([*+{]?)", plain):
         moves = re.search(r"[*+{|~]", group[1]) is not None
         if moves and group[2]:

@@ -1,6 +1,7 @@
 """URL rules: what a page gives to who looks at it, now, when it is known who it was, and over history."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -168,18 +169,60 @@ def test_t24_a_regular_expression_is_searched_for() -> None:
         ("words", "any: "),
         ("words", "--"),
         ("contains", ""),
-        ("path", "/" + "*/" * 20),
         ("path", "prices/2026"),
         ("regex", "("),
         ("regex", "(a+)+$"),
         ("regex", r"^(/(\d+))*$"),
         ("regex", "(a|aa)+$"),
+        ("regex", "a.*b.*c.*d"),
         ("regex", "x" * 3000),
     ],
 )
 def test_what_is_no_pattern_is_refused(kind: str, pattern: str) -> None:
     with pytest.raises(UsageError):
         matcher(kind, pattern)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern"),
+    [
+        ("path", "/**/a/**/a/**/a/**/a/**/b"),
+        ("path", "/*-*-*-*-*-*-*-*-*x"),
+        ("words", "a-a-a-a-a-b"),
+        ("contains", "a" * 999 + "b"),
+        ("regex", "a.*a.*b"),
+    ],
+)
+@pytest.mark.parametrize("part", ["/a", "-", "a", "%20", "a-"])
+def test_no_address_makes_a_pattern_walk_for_ever(kind: str, pattern: str, part: str) -> None:
+    started = time.process_time()
+    assert not matcher(kind, pattern)("https://shop.example/" + part * (1900 // len(part)))
+    assert time.process_time() - started < 3
+
+
+@given(
+    pattern=st.text(alphabet="/*?ab", max_size=8).map(lambda text: f"/{text}"),
+    path=st.text(alphabet="/ab", max_size=8).map(lambda text: f"/{text}"),
+)
+def test_an_ant_pattern_means_what_its_words_say(pattern: str, path: str) -> None:
+    def fits(folders: list[str], wanted: list[str]) -> bool:
+        if not wanted:
+            return not folders
+        if wanted[0] == "**":
+            return fits(folders, wanted[1:]) or (bool(folders) and fits(folders[1:], wanted))
+        return bool(folders) and same(folders[0], wanted[0]) and fits(folders[1:], wanted[1:])
+
+    def same(folder: str, wanted: str) -> bool:
+        if not wanted:
+            return not folder
+        if wanted[0] == "*":
+            return same(folder, wanted[1:]) or (bool(folder) and same(folder[1:], wanted))
+        return bool(folder) and wanted[0] in ("?", folder[0]) and same(folder[1:], wanted[1:])
+
+    def folders(text: str) -> list[str]:
+        return text.strip("/").split("/") if text.strip("/") else []
+
+    assert matcher("path", pattern)(f"https://shop.example{path}") is fits(folders(path), folders(pattern))
 
 
 @given(
