@@ -27,6 +27,7 @@ TERMS = (
     _term("predicate", "a word in a rule that takes arguments: opened, received, tagged"),
     _term("segment", "a named rule (dynamic) or a named set of contacts (static)", "group, list, target list"),
     _term("consent", "a contact's yes or no, per channel and topic, with its evidence", "subscription, opt-in"),
+    _term("topic", "what messages are about, which contacts say yes or no to", "list, newsletter, interest"),
     _term("suppression", "an address never to be written to, and why; it outlives the contact", "blocklist"),
     _term("channel", "a way to reach people: e-mail, SMS, webhook", "medium"),
     _term("provider", "who carries a channel's messages: an SMTP server, SMTP2GO, Twilio, the outbox", "backend, ESP"),
