@@ -411,6 +411,7 @@ def test_an_export_is_read_back_as_it_was(workspace: Path, macli: Run, tmp_path:
     macli("contact", "tag", "ann@example.com", "vip", "new")
     macli("contact", "opt-out", "ann@example.com", "--channel", "email")
     macli("contact", "opt-in", "ann@example.com", "--channel", "sms", "--topic", "News")
+    macli("contact", "opt-out", "K 1")
     first = macli("contact", "export", "--format", shape).out
     suffix = tmp_path / f"people.{shape}"
     suffix.write_text(first, "utf-8")

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from macli.errors import UsageError, did_you_mean
+from macli.store.consents import topic_key
 
 _SYNONYMS: dict[str, str] = {
     "email": (
@@ -54,7 +55,7 @@ UNWANTED = (
 )
 """Headers of macli's own making that say nothing an import could take over."""
 
-_CONSENT = re.compile(r"(email|sms)_consent(?::(.*))?")
+_CONSENT = re.compile(r"(email|sms|push)_consent(?::(.*))?")
 
 
 def simplify(header: str) -> str:
@@ -82,7 +83,7 @@ def meaning(header: str) -> tuple[str, int] | None:
 def consent_of(target: str) -> tuple[str, str] | None:
     """The channel and topic of a target such as ``email_consent:news``."""
     found = _CONSENT.fullmatch(target)
-    return (found[1], (found[2] or "").strip().casefold()) if found else None
+    return (found[1], topic_key(found[2] or "")) if found else None
 
 
 def read_map(texts: Sequence[str], header: Sequence[str]) -> dict[int, str]:
