@@ -202,6 +202,7 @@ WHERE n IN (
 )
 """
 
+
 def _withdraw(store: Store, said: Mapping[str, Any]) -> None:
     consents.say_no(store, _WITHDRAWN, said)
 
