@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from macli.store import Store
+from macli.urls import FOLLOW
 from macli.web.site import Site, real_address
 
 Scope = MutableMapping[str, Any]
@@ -144,7 +145,7 @@ def recognised(url: str, follow: str, hosts: tuple[str, ...] | None) -> str:
     parts = urlsplit(url)
     if not any(_is_host(parts.netloc.lower(), host) for host in hosts):
         return url
-    query = f"{parts.query}&_mc={follow}" if parts.query else f"_mc={follow}"
+    query = f"{parts.query}&{FOLLOW}={follow}" if parts.query else f"{FOLLOW}={follow}"
     return parts._replace(query=query).geturl()
 
 
