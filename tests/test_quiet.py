@@ -17,7 +17,7 @@ from macli.clock import from_ms, to_ms
 from macli.config import REGISTRY
 from macli.errors import UsageError
 from macli.quiet.states import States, states
-from macli.store import Store
+from macli.store import Store, settings
 from macli.tick.tick import run_tick
 from tests.world import NOW, World, add_campaign, add_template, new_world, opt_in
 
@@ -291,6 +291,15 @@ def test_mail_goes_by_the_contacts_zone_and_never_by_its_number(store: Store) ->
             "INSERT INTO contacts (email, phone, added_at, updated_at) VALUES ('a@example.com', ?, 0, 0)", (FLORIDA,)
         )
     assert store.value(f"SELECT {quiet.place('email')} FROM contacts") == ""
+
+
+def test_a_mails_quiet_hours_are_not_read_out_of_its_address(world: World) -> None:
+    with world.store.write():
+        world.store.execute("INSERT INTO contacts (email, added_at, updated_at) VALUES ('c1@example.com', 0, 0)")
+    settings.put(world.store, NOW, "quiet_hours.email", "21:00-08:00")
+    add_campaign(world.store)
+    run_tick(world.engine())  # 9 o'clock here, the middle of the night where numbers begin with +1
+    assert list(left(world)) == ["c1@example.com"]
 
 
 def test_holidays_that_move_are_found_in_any_year() -> None:

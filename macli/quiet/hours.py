@@ -97,10 +97,9 @@ def hold(store: Store, policy: Policy, moment: datetime, default: ZoneInfo) -> i
     if policy.quiet is None:
         return 0
     rules = states(store.path.parent)
-    held = sum(
-        claiming.hold(store, name, opens)
-        for name, opens in opening_times(policy.quiet, claiming.places(store), moment, default, rules).items()
-    )
+    places = [(name, _number(policy, address)) for name, address in claiming.places(store)]
+    opening = opening_times(policy.quiet, places, moment, default, rules)
+    held = sum(claiming.hold(store, name, opens) for name, opens in opening.items())
     if policy.channel == "sms":
         for state in rules.with_most():
             assert state.most is not None
