@@ -297,6 +297,7 @@ def test_a_mails_quiet_hours_are_not_read_out_of_its_address(world: World) -> No
     with world.store.write():
         world.store.execute("INSERT INTO contacts (email, added_at, updated_at) VALUES ('c1@example.com', 0, 0)")
     settings.put(world.store, NOW, "quiet_hours.email", "21:00-08:00")
+    add_template(world.store, subject="Hi", html="<p>Hello</p>")
     add_campaign(world.store)
     run_tick(world.engine())  # 9 o'clock here, the middle of the night where numbers begin with +1
     assert list(left(world)) == ["c1@example.com"]
