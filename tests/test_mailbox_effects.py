@@ -202,7 +202,7 @@ def test_an_answer_ends_a_sequence_that_says_so(tmp_path: Path) -> None:
     add_contacts(world.store, 2)
     add_campaign(
         world.store,
-        exit='event "email.replied"',
+        exit="replied",
         steps=[{"send": "hello"}, {"wait": "3 days"}, {"send": "hello", "id": "again"}],
     )
     run_tick(world.engine())

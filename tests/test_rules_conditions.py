@@ -47,6 +47,13 @@ CONDITIONS = [
     ("opened email within 30 days", events(event("email.opened", 29)), events(event("email.opened", 31))),
     ("opened campaign spring", events(event("email.opened", campaign=1)), events(event("email.opened", campaign=2))),
     # C03: clicked on a link
+    ("replied", events(event("email.replied")), events(event("email.opened"))),
+    (
+        "replied to campaign spring",
+        events(event("email.replied", campaign=1)),
+        events(event("email.replied", campaign=2)),
+    ),
+    ("never replied within 7 days", events(event("email.replied", 8)), events(event("email.replied", 6))),
     ("clicked", events(event("email.clicked")), events(event("email.opened"))),
     ("clicked link containing /pricing", events(event("email.clicked", url=PRICING)), events(event("email.clicked"))),
     (

@@ -36,7 +36,19 @@ _SIGNS = {
     "$END": "the end of the rule",
 }
 _TERMINALS = ("NAME", "WORD", "STRING", "DATETIME", "AMOUNT", "ORDER", "EQUAL", "LPAR", "RPAR", "COMMA")
-_STARTS = ("tagged", "opened", "clicked", "visited", "received", "everyone", "opted", "never", "finished", "suppressed")
+_STARTS = (
+    "tagged",
+    "opened",
+    "clicked",
+    "replied",
+    "visited",
+    "received",
+    "everyone",
+    "opted",
+    "never",
+    "finished",
+    "suppressed",
+)
 
 
 @lru_cache(maxsize=512)

@@ -32,6 +32,7 @@ KEYWORDS = frozenset(
         "has",
         "opened",
         "clicked",
+        "replied",
         "visited",
         "never",
         "no",

@@ -67,6 +67,8 @@ class Happened(Leaf):
     - `clicked`
     - `clicked link containing "/pricing" at least 3 times within 14 days`
     - `clicked campaign "spring" link "https://example.com/sale"`
+    - `replied within 7 days`
+    - `never replied to campaign "spring"`
     - `event order.paid with total > 100 at least 3 times within 14 days`
     - `event "order.paid" with (total > 100 and currency = "EUR")`
     - `event order.paid between 2026-01-01 and 2026-01-31`
@@ -110,6 +112,8 @@ class Happened(Leaf):
             return f"clicked{campaign}"
         if self.event == "email.clicked" and (link := self._link()):
             return f"clicked{campaign} {link}"
+        if self.event == "email.replied" and not self.properties:
+            return f"replied{campaign and ' to' + campaign}"
         # In brackets, so that an `and` behind it does not go on with the event.
         with_ = f" with ({' and '.join(map(str, self.properties))})" if self.properties else ""
         return f'event "{self.event}"{campaign and " from" + campaign}{with_}'
@@ -188,6 +192,11 @@ def clicked(link: Property | None, campaign: Literal | None) -> Happened:
 @reads("clicked_campaign")
 def clicked_campaign(campaign: Literal, link: Property | None) -> Happened:
     return clicked(link, campaign)
+
+
+@reads("replied")
+def replied(campaign: Literal | None) -> Happened:
+    return Happened(event="email.replied", campaign=campaign)
 
 
 @reads("happened")
