@@ -70,6 +70,7 @@ def test_p49_old_visits_and_visitors_nobody_knows_go(world: World) -> None:
                 (token, contact, to_ms(NOW), to_ms(last)),
             )
     happens(world, "page.visited", NOW, visitor=1)
+    happens(world, "page.left", NOW, visitor=1)
     happens(world, "page.visited", NOW, contact=None, visitor=2)
     happens(world, "cart.updated", NOW, contact=None, visitor=2)
     happens(world, "page.visited", NOW + 300 * DAY, contact=None, visitor=3)

@@ -170,8 +170,11 @@ WHERE id IN (SELECT id FROM hits ORDER BY id LIMIT :batch)
 # Visits and visitors
 
 
+_VISITS = ("page.visited", "page.left")
+
+
 def _purge_visits(store: Store, now: datetime, before: int) -> int:
-    return _purge_events(store, "page.visited", before)
+    return next((count for name in _VISITS if (count := _purge_events(store, name, before))), 0)
 
 
 def _purge_visitors(store: Store, now: datetime, before: int) -> int:
@@ -216,7 +219,7 @@ def _names(store: Store) -> Iterator[str]:
     """
     name: str | None = ""
     while (name := store.value("SELECT min(name) FROM events WHERE name > :name", {"name": name})) is not None:
-        if name.split(".")[0] not in ("email", "sms", "push") and name != "page.visited":
+        if name.split(".")[0] not in ("email", "sms", "push") and name not in _VISITS:
             yield name
 
 
@@ -296,7 +299,7 @@ KINDS = (
     Kind(
         name="visits",
         setting="retention.visits",
-        old=_count("events", _OLD_EVENTS.replace(":name", "'page.visited'")),
+        old=_count("events", " OR ".join(f"({_OLD_EVENTS.replace(':name', repr(name))})" for name in _VISITS)),
         purge=_purge_visits,
     ),
     Kind(

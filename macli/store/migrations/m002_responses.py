@@ -2,7 +2,8 @@
 
 A hit is the raw report of one request, kept as it came; the digest makes events of hits. Its send, link
 and agent are numbers without a declared reference: a request may come long after what it names has
-gone, and it is stored all the same. Columns named ``hash`` hold keyed hashes, which say nothing to who has only the store.
+gone, and it is stored all the same. Columns named ``hash`` hold keyed hashes, which say nothing to
+who has only the store.
 """
 
 from collections.abc import Iterator
