@@ -1005,7 +1005,8 @@ def test_whoever_says_no_leaves_or_moves_before_the_mark_is_not_written_to_whate
         assert len(forbidden) > 30, "everything had left before it could be disturbed"
         for pid in senders:
             assert wait_for(pid) == 0
-        assert wait_for(tick_in_a_child(world)) == 0
+        # What was put back late in a slow run is due only as long after the start.
+        assert wait_for(tick_in_a_child(world, later=timedelta(minutes=10))) == 0
         taken = sink.taken()
         assert forbidden & taken.keys() == set()
         assert [address for address, times in taken.items() if times > 1] == []
