@@ -555,6 +555,18 @@ def test_a_double_click_is_one_answer(world: World) -> None:
     assert len(happened(world, "form.submitted")) == 1
 
 
+def test_two_people_may_fill_one_shown_page_after_each_other(world: World) -> None:
+    add_form(world)
+    clock = Clock()
+    with serving(world, clock) as client:
+        shown = hidden(client.get("/f/letters").text)
+        clock.passes(5)
+        for address in ("ann@example.com", "bob@example.com"):
+            client.post("/f/letters", data={**shown, "email": address})
+    assert world.store.value("SELECT count(*) FROM contacts") == 2
+    assert len(happened(world, "form.submitted")) == 2
+
+
 def test_too_many_answers_from_one_address_are_put_off(world: World) -> None:
     add_form(world)
     with asked(world) as send:

@@ -27,7 +27,7 @@ SOURCE = "form"
 class Sent:
     """A form that came back.
 
-    ``once`` is the mark of the shown page, which makes a double click one answer; ``proof`` the send
+    ``once`` is the mark of the shown page, which makes a contact's double click one answer; ``proof`` the send
     whose act token came along, which proves its recipient's mailbox; ``mail`` the send it came from.
     ``evidence`` says how we know: address, program, page.
     """
@@ -73,12 +73,13 @@ def keep(store: Store, now: datetime, sent: Sent, *, zone: ZoneInfo, faithful: b
     Says nothing of whether the contact was known. ``faithful``: tags are written in their one form.
     """
     with store.write():
-        if store.value(_SEEN, {"source": SOURCE, "once": sent.once}) is not None:
+        found = _known(store, sent)
+        if found is not None and store.value(_SEEN, {"source": SOURCE, "once": _once(sent, found["id"])}) is not None:
             return {}
         declare(store, now, sent.form)
         if mistakes := _unfit(store, now, sent, zone):
             return mistakes
-        contact_id, proven = _contact(store, now, sent, zone)
+        contact_id, proven = _contact(store, now, sent, found, zone)
         one = {"one_contact": contact_id}
         for tag in sent.form.tags:
             contacts.tag_where(store, now, ONE, one, normalise_tag(tag, faithful), sent.source)
@@ -109,10 +110,18 @@ def _unfit(store: Store, now: datetime, sent: Sent, zone: ZoneInfo) -> dict[str,
     return mistakes
 
 
-def _contact(store: Store, now: datetime, sent: Sent, zone: ZoneInfo) -> tuple[int, bool]:
+def _known(store: Store, sent: Sent) -> Row | None:
+    own = sent.answers.own
+    return people.same(store, email=own.get("email"), external_id=None, phone=own.get("phone"))
+
+
+def _once(sent: Sent, contact_id: int) -> str:
+    return f"{sent.once}:{contact_id}"
+
+
+def _contact(store: Store, now: datetime, sent: Sent, found: Row | None, zone: ZoneInfo) -> tuple[int, bool]:
     """The contact the answers are about, made or brought up to date; whether its mailbox was proven."""
     own, values = sent.answers.own, sent.answers.values
-    found = people.same(store, email=own.get("email"), external_id=None, phone=own.get("phone"))
     if found is None:
         columns = {"source": people.read_own("source", sent.form.source or sent.source, None), **own}
         added = contacts.add(store, now, columns, values, source=sent.source, zone=zone)
@@ -206,7 +215,7 @@ def _event(store: Store, now: datetime, sent: Sent, contact_id: int) -> NewEvent
         name="form.submitted",
         at=to_ms(now),
         source=SOURCE,
-        source_id=sent.once,
+        source_id=_once(sent, contact_id),
         properties=said,
         send_id=None if came is None else came["id"],
         campaign_id=None if came is None else came["campaign_id"],
