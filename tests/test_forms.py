@@ -210,6 +210,29 @@ def test_a_stranger_fills_what_is_empty_and_adds_tags(world: World) -> None:
     assert len(happened(world, "tag.added")) == 1
 
 
+def test_a_stranger_gives_nobody_known_a_number_for_texts(world: World) -> None:
+    add_form(world, "fields: [{name: email, required: yes}, phone]")
+    contacts.add(world.store, NOW, {"email": "ann@example.com"}, source="test")
+    with asked(world) as send:
+        send(email="ann@example.com", phone="+1 416 555 0199")
+        send(email="new@example.com", phone="+1 416 555 0198")
+    assert contact(world, "ann@example.com")["phone"] is None
+    assert contact(world, "new@example.com")["phone"] == "+14165550198"
+
+
+def test_a_stranger_who_asks_in_a_customers_name_keeps_no_mail_from_the_customer(world: World) -> None:
+    add_form(world, SIGN_UP + "double_opt_in: yes\n")
+    add_contacts(world.store, 1)
+    with asked(world) as send:
+        send(email="c0@example.com", consent_1="yes")
+        send(email="new@example.com", consent_1="yes")
+    assert consent(world, "c0@example.com") is None
+    new = consent(world, "new@example.com")
+    assert new is not None
+    assert new["status"] == "pending"
+    assert len(happened(world, "consent.requested")) == 2
+
+
 def test_e06_a_removed_contact_is_readded_and_its_no_stays(world: World) -> None:
     add_form(world, SIGN_UP.replace(", topic: letters", ""))
     add_contacts(world.store, 1)

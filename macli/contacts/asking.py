@@ -24,11 +24,14 @@ def ask(
     *,
     topic: str = "",
     evidence: Mapping[str, Any] | None = None,
+    lowers: bool = True,
 ) -> int:
     """Ask the contacts ``ids`` selects to confirm their yes; how many are asked.
 
     Whoever confirmed it before is not asked. Until they confirm, a no stays a no and a yes that holds
-    stays as it is: others can type their address too. Told as consent.requested (channel, topic).
+    stays as it is: others can type their address too. Who never said anything gets nothing until then,
+    but with ``lowers`` false, for contacts there were before a stranger asked in their name: these stay
+    as they are. Told as consent.requested (channel, topic).
     """
     consents.check_channel(channel)
     about = {"channel": channel, "topic": consents.topic_key(topic)}
@@ -47,7 +50,8 @@ def ask(
         if asked:
             after = consents.last(store)
             store.execute(_ASK, facts)
-            store.execute(_PENDING, {"after": after, "now": to_ms(now)})
+            if lowers:
+                store.execute(_PENDING, {"after": after, "now": to_ms(now)})
             changed(store, now, "consent.requested", about, source)
     return asked
 

@@ -83,10 +83,12 @@ class MailBuilder:
         html: str | None = None,
         date: datetime,
         unsubscribe_url: str | None = None,
+        unsubscribe_word: str | None = None,
     ) -> bytes:
         """The message with CRLF line ends, not dot-stuffed.
 
-        ``key`` names the send in Message-ID and X-Macli-Message-Id. Raises UsageError where ``to`` is
+        ``unsubscribe_word`` is what a mail to ``unsubscribe_mailto`` says whose it is by; the key where it
+        is not given. ``key`` names the send in Message-ID and X-Macli-Message-Id. Raises UsageError where ``to`` is
         no address; no subject, name or body whatever can break the message.
         """
         address = wire_address(to)
@@ -108,7 +110,7 @@ class MailBuilder:
             b"\r\n",
         ]
         if unsubscribe_url is not None or self._mailto is not None:
-            parts.append(self._unsubscribe(key, unsubscribe_url))
+            parts.append(self._unsubscribe(unsubscribe_word or key, unsubscribe_url))
         if self._attached:
             parts += (b'Content-Type: multipart/mixed; boundary="', _MIXED, b'"\r\n\r\n--', _MIXED, b"\r\n")
         _body(parts, text, html)
@@ -116,19 +118,19 @@ class MailBuilder:
             parts += (self._attached, b"--", _MIXED, b"--\r\n")
         return b"".join(parts)
 
-    def _unsubscribe(self, key: str, url: str | None) -> bytes:
+    def _unsubscribe(self, word: str, url: str | None) -> bytes:
         ways = []
         if url is not None:
             ways.append(f"<{header_url(url)}>")
         if self._mailto is not None:
-            ways.append(f"<{mailto_of(self._mailto, key)}>")
+            ways.append(f"<{mailto_of(self._mailto, word)}>")
         post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url is not None else ""
         return f"List-Unsubscribe: {_WAYS.join(ways)}\r\n{post}".encode("ascii")
 
 
-def mailto_of(address: str, key: str) -> str:
-    """The ``mailto:`` that unsubscribes whoever got the message ``key``; also ``unsubscribe_url`` in templates."""
-    return f"mailto:{header_url(address)}?subject=unsubscribe%20{key}"
+def mailto_of(address: str, word: str) -> str:
+    """The ``mailto:`` that unsubscribes whoever ``word`` stands for; also ``unsubscribe_url`` in templates."""
+    return f"mailto:{header_url(address)}?subject=unsubscribe%20{word}"
 
 
 def list_id_value(name: str, domain: str) -> bytes:

@@ -79,12 +79,13 @@ def keep(store: Store, now: datetime, sent: Sent, *, zone: ZoneInfo, faithful: b
         declare(store, now, sent.form)
         if mistakes := _unfit(store, now, sent, zone):
             return mistakes
+        newcomer = found is None or found["removed_at"] is not None
         contact_id, proven = _contact(store, now, sent, found, zone)
         one = {"one_contact": contact_id}
         for tag in sent.form.tags:
             contacts.tag_where(store, now, ONE, one, normalise_tag(tag, faithful), sent.source)
         for place in sent.answers.consents:
-            _consent(store, now, sent, contact_id, place, proven=proven)
+            _consent(store, now, sent, contact_id, place, proven=proven, newcomer=newcomer)
         if sent.visitor is not None:
             joining.join(store, now, sent.visitor, contact_id)
         events.record(store, now, [_event(store, now, sent, contact_id)])
@@ -130,7 +131,10 @@ def _contact(store: Store, now: datetime, sent: Sent, found: Row | None, zone: Z
     if found["removed_at"] is not None:
         contacts.restore_where(store, now, ONE, {"one_contact": contact_id}, sent.source)
     proven = _recipient(store, sent.proof) == contact_id
-    kept: Mapping[str, str] = {name: value for name, value in own.items() if proven or found[name] is None}
+    # A number a stranger gives for somebody known would be where that person's texts go.
+    kept: Mapping[str, str] = {
+        name: value for name, value in own.items() if proven or (found[name] is None and name != "phone")
+    }
     told = values if proven else _missing(found, values)
     if kept or told:
         contacts.edit(store, now, contact_id, kept, told, source=sent.source, zone=zone)
@@ -160,7 +164,9 @@ WHERE id = :id
 """
 
 
-def _consent(store: Store, now: datetime, sent: Sent, contact_id: int, place: int, *, proven: bool) -> None:
+def _consent(
+    store: Store, now: datetime, sent: Sent, contact_id: int, place: int, *, proven: bool, newcomer: bool
+) -> None:
     """A ticked box: a yes, or the question whether it is one."""
     box, one = sent.form.consents[place], {"one_contact": contact_id}
     evidence = {
@@ -177,7 +183,9 @@ def _consent(store: Store, now: datetime, sent: Sent, contact_id: int, place: in
     elif not sent.form.double_opt_in and (sent.form.resubscribe or not _said_no(store, contact_id, box)):
         contacts.grant_where(store, now, ONE, one, box.channel, sent.source, topic=box.topic, evidence=evidence)
     else:
-        contacts.ask(store, now, ONE, one, box.channel, sent.source, topic=box.topic, evidence=evidence)
+        contacts.ask(
+            store, now, ONE, one, box.channel, sent.source, topic=box.topic, evidence=evidence, lowers=newcomer
+        )
 
 
 def _said_no(store: Store, contact_id: int, box: Consent) -> bool:

@@ -78,15 +78,18 @@ class StepComposer:
         """Raise OperationFailed where the law or the mailbox providers would not have such a message leave."""
         if self._test:
             return
-        provider = provider_of(self._engine.store, self.action.channel or self.campaign.default_channel)
         for duty in duties.unmet(
             kind=kind,
             purpose=self.purpose,
-            provider=provider["kind"],
+            provider=self._provider["kind"],
             written=written,
             setting=self._engine.setting,
         ):
             raise OperationFailed(f"{self.campaign.name}: {duty.text}", hint=duty.hint)
+
+    @cached_property
+    def _provider(self) -> Row:
+        return provider_of(self._engine.store, self.action.channel or self.campaign.default_channel)
 
     @property
     def followed(self) -> bool:
@@ -99,6 +102,8 @@ class StepComposer:
         setting = self._engine.setting
         if not self.followed or kind not in ("email", "sms"):
             return None
+        if json.loads(self._provider["settings"]).get("track") == "provider":
+            return None  # its reports of opens and clicks count, and each is to count once
         if not setting("tracking.clicks") and not (kind == "email" and setting("tracking.opens")):
             return None
         return setting("tracking.domain") or setting("public_url") or None
@@ -153,7 +158,7 @@ class _Variant:
             self._prepare_mail()
         self._bounces = _return_path(engine.setting("bounces.address")) if self._kind == "email" else None
         base = composer.trail_base(self._kind)
-        self._keys = keyring(engine.workspace) if self._public or self._bounces or base else None
+        self._keys = keyring(engine.workspace) if self._public or self._bounces or base or self._marketing else None
         self._trail: content.Trail | None = None
         self._push: PushComposer | None = None
         if self._kind == "push":
@@ -245,7 +250,7 @@ class _Variant:
             if self._marketing:
                 own["unsubscribe_url"] = one_click = f"{self._public}/u/{tokens.act}"
         elif self._mailto:
-            own["unsubscribe_url"] = content.mailto_of(self._mailto, key)
+            own["unsubscribe_url"] = content.mailto_of(self._mailto, tokens.act if tokens is not None else key)
         if tokens is not None and self._trail is not None and not row["untracked"]:
             rendered = self._tracked.render(values, **own, **self._trail.values(tokens.follow))
         else:
@@ -261,6 +266,7 @@ class _Variant:
                     html=rendered.html,
                     date=date,
                     unsubscribe_url=one_click,
+                    unsubscribe_word=tokens.act if tokens is not None else key,
                 )
             except UsageError as error:
                 raise content.TemplateFault(error.message, where="To") from None
