@@ -139,6 +139,10 @@ def _shape(name: str, campaign: Campaign, steps: list[SendingStep]) -> Iterator[
         yield _error("it has no steps", f"macli campaign edit {name!r} --template NAME")
     elif not steps:
         yield _warning("no step sends a message")
+    if any(one.name.startswith("email.opened") for one in entry.event):
+        yield _warning(
+            "it starts from an open, which is a weak sign: who blocks pictures never opens, and a program may"
+        )
 
 
 def _carrier(step: SendingStep) -> Iterator[Finding]:
