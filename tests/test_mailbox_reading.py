@@ -55,7 +55,8 @@ def test_a_corpus_of_old_notices_is_classified() -> None:
     """flufl.bounce's source distribution has one; MACLI_BOUNCES names the directory with its texts."""
     folder = os.environ.get("MACLI_BOUNCES")
     if not folder:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("MACLI_BOUNCES names no directory with bounces")
+        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        missing("MACLI_BOUNCES names no directory with bounces")
     from email import message_from_bytes
 
     from flufl.bounce import all_failures
