@@ -392,7 +392,9 @@ def test_a_webhook_is_posted_signed_tried_again_on_500_and_given_up_on_404(peopl
     assert server.asked[0].json["content"] == {"who": "Ann"}
     assert any("sign" in name.lower() for name in server.asked[0].headers)
     assert len({asked.headers["Idempotency-Key"] for asked in server.asked}) == 2
-    assert "one of email, sms, webhook" in people.refused("channel", "add", "p", "--kind", "push", "--provider", "hook")
+    assert "one of email, sms, push, webhook" in people.refused(
+        "channel", "add", "p", "--kind", "fax", "--provider", "hook"
+    )
 
 
 def test_twilio_is_no_provider_of_email(shop: Shop) -> None:
