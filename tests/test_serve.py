@@ -1,6 +1,8 @@
 """macli serve as a process: what it answered is stored, whatever happens to it, and it keeps out of a sender's way."""
 
+import contextlib
 import os
+import re
 import resource
 import signal
 import socket
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import hypothesis
 import hypothesis.strategies as st
@@ -20,6 +23,7 @@ import pytest
 
 from macli.store import settings
 from macli.tick.tick import run_tick
+from macli.web.server import Place, in_background
 from tests.site import keys, serving
 from tests.world import NOW, World, add_campaign, add_contacts, new_world
 
@@ -184,3 +188,62 @@ def test_whatever_stands_in_a_path_is_no_fault_and_nothing_is_stored(world: Worl
 
         asked()
     assert world.store.value("SELECT count(*) FROM hits") == 0
+
+
+def said(port: int, request: bytes, *, more: bytes = b"", times: int = 0) -> bytes:
+    """What a server answers to octets as they are, followed by ``more`` so many times."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request)
+        try:
+            for _ in range(times):
+                connection.sendall(more)
+        except ConnectionError:
+            pass  # it had enough
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while octets := connection.recv(65_536):
+                answer += octets
+        return answer
+
+
+def test_a_header_without_an_end_ends_the_connection(world: World) -> None:
+    with server(world) as (process, port):
+        said(port, b"GET /health HTTP/1.1\r\nHost: x\r\nX: ", more=b"a" * 1_000_000, times=100)
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+        assert peak is not None
+        assert int(peak[1]) < 150_000
+        long = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: " + b"a" * 30_000 + b"\r\n\r\n"
+        assert said(port, long).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from macli.web import heads
+
+    monkeypatch.setattr(heads, "SECONDS", 0.3)
+    port = free_port()
+    place = Place(
+        workspace=world.path, store=world.path / "macli.db", zone=ZoneInfo("UTC"), host="127.0.0.1", port=port
+    )
+    with in_background(place):
+        for begun in (b"", b"\r\n", b"GET /heal", b"GET /health HTTP/1.1\r\nX: "):
+            assert said(port, begun).endswith(b"is too long, or did not come.")
+
+
+def test_a_body_that_breaks_off_is_no_fault(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    head = b"POST /hooks/events HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    form = b"POST /f/none HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    with server(world) as (_, port):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head + b"ab")
+        said(port, form)
+        time.sleep(0.3)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_slash_too_many_leads_to_the_page_and_to_no_other_host(world: World) -> None:
+    with serving(world) as client:
+        answer = client.get("/health/?a=1", headers={"Host": "evil.example"})
+        assert (answer.status_code, answer.headers["location"]) == (307, "/health?a=1")
+        for path in ("//evil.example/", "/\\evil.example/", "/%2Fevil.example/", "/%0d%0aX:%201/"):
+            where = client.get(f"https://news.example{path}").headers["location"]
+            assert re.fullmatch(r"/[^/\\\s][^\\\s]*", where)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from macli.web import digest
 from macli.web.hits import PREFIXES, Hits, respond
@@ -75,13 +76,21 @@ def create(site: Site) -> App:
 
 def _pages(site: Site) -> "Starlette":
     from starlette.applications import Starlette
-    from starlette.responses import PlainTextResponse
+    from starlette.responses import PlainTextResponse, RedirectResponse
     from starlette.routing import Route
 
     async def unavailable(request: "Request", error: Exception) -> "Response":
         warn(error)
         headers = {name.decode("ascii"): value.decode("ascii") for name, value in _LATER_HEADERS}
         return PlainTextResponse(_LATER, 503, headers)
+
+    async def nothing(request: "Request", error: Exception) -> "Response":
+        """No such page; with a slash too many, where it may be, which no header of the request has a say in."""
+        path = request.url.path
+        if len(path) > 1 and path.endswith("/"):
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"{quote('/' + path.strip('/'))}{query}", 307)
+        return PlainTextResponse("Not Found", 404)
 
     async def health(request: "Request") -> "Response":
         await site.read(lambda store: store.value("SELECT 1"))
@@ -101,8 +110,10 @@ def _pages(site: Site) -> "Starlette":
     routes = [Route("/health", health)]
     for room in ROOMS:
         routes += import_module(f"macli.web.{room}").routes(site)
-    handlers = dict.fromkeys(UNAVAILABLE, unavailable)
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    handlers: dict[Any, Any] = {**dict.fromkeys(UNAVAILABLE, unavailable), 404: nothing}
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # it would lead to whatever host the request names
+    return app
 
 
 def warn(error: BaseException) -> None:

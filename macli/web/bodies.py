@@ -1,5 +1,6 @@
 """What a browser or a program posts: read up to a limit, as names and texts."""
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _MOST_FIELDS = 200
+_SECONDS = 30.0
 
 
 class Refused(Exception):
@@ -34,12 +36,20 @@ async def read_fields(request: "Request", limit: int) -> dict[str, str]:
 
 
 async def read(request: "Request", limit: int) -> bytes:
-    """The body, of at most ``limit`` bytes. Raises Refused."""
+    """The body, of at most ``limit`` bytes that come within ``_SECONDS``. Raises Refused."""
+    from starlette.requests import ClientDisconnect
+
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise Refused(413, f"more than {limit // 1024} KB are too much")
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise Refused(413, f"more than {limit // 1024} KB are too much")
+    except TimeoutError:
+        raise Refused(408, "this took too long to come") from None
+    except ClientDisconnect:
+        raise Refused(400, "this did not come to its end") from None
     return bytes(body)
 
 

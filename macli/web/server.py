@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import uvicorn
 
 _WORKSPACE, _STORE, _ZONE = "MACLI_SERVE_WORKSPACE", "MACLI_SERVE_STORE", "MACLI_SERVE_ZONE"
-_LARGEST_HEADER = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +89,8 @@ def _server(place: Place, clock: Clock = system_clock) -> "uvicorn.Server":
 
 
 def _options(place: Place) -> dict[str, object]:
+    from macli.web.heads import Heads
+
     return {
         "host": place.host,
         "port": place.port,
@@ -100,7 +101,7 @@ def _options(place: Place) -> dict[str, object]:
         "proxy_headers": False,
         "server_header": False,
         "date_header": True,
-        "h11_max_incomplete_event_size": _LARGEST_HEADER,
+        "http": Heads,
         "timeout_graceful_shutdown": 10,
     }
 
