@@ -1,5 +1,6 @@
 """Opens and clicks: stored before they are answered, told apart by rules, once a minute as an event."""
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -153,6 +154,44 @@ def test_a_hit_waits_until_a_burst_could_be_seen(world: World) -> None:
     ask(world, f"/c/{token(world, 1)}/101")
     assert digested(world, timedelta(minutes=5, seconds=5)) == []
     assert digested(world, timedelta(minutes=5, seconds=11)) == [(1, "email.clicked")]
+
+
+@pytest.mark.parametrize("wrong", ["rules", "store"])
+def test_a_server_digests_again_once_what_kept_it_from_it_is_mended(
+    world: World, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from macli.web import digest as digesting
+
+    monkeypatch.setattr(digesting, "EVERY", 0.05)
+    monkeypatch.setattr(digesting, "AFTER_A_FAULT", 0.05)
+    own, clock = world.path / rules.OWN, [NOW + timedelta(minutes=5)]
+
+    def broken(whether: bool) -> None:
+        if wrong == "rules":
+            own.write_text("version =") if whether else own.unlink()
+        else:
+            names = ("agents", "agents_gone")
+            before, after = names if whether else reversed(names)
+            with world.store.write():
+                world.store.execute(f"ALTER TABLE {before} RENAME TO {after}")
+
+    def told() -> int:
+        return int(world.store.value("SELECT count(*) FROM events WHERE name LIKE 'email.opened%'"))
+
+    if wrong == "rules":
+        broken(True)
+    with serving(world, lambda: clock[0]) as client:
+        assert client.get(f"/o/{token(world, 1)}.gif", headers={"User-Agent": BROWSER}).status_code == 200
+        if wrong == "store":
+            broken(True)
+        clock[0] += timedelta(hours=1)
+        time.sleep(0.4)
+        meanwhile = told()
+        broken(False)
+        until = time.monotonic() + 10
+        while not told() and time.monotonic() < until:
+            time.sleep(0.05)
+    assert (meanwhile, told()) == (0, 1)
 
 
 def test_r32_what_a_contact_asked_not_to_be_recorded_is_not_and_the_link_still_leads_on(world: World) -> None:

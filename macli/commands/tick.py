@@ -53,7 +53,7 @@ def command(
         macli.out.say(report.line())
     if report.unreachable:
         raise typer.Exit(4)
-    if report.paused or report.faults:
+    if report.paused or report.faults or report.failed:
         raise typer.Exit(1)
 
 

@@ -3,11 +3,12 @@
 A chore's module is imported only when there is, so an idle tick stays as quick as it was.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
 from macli.clock import to_ms
+from macli.errors import MacliError
 from macli.tick.engine import Engine
 
 Trouble = Callable[[str, str], None]
@@ -69,18 +70,27 @@ CHORES: tuple[Chore, ...] = (
 """In this order, before contacts are enrolled."""
 
 
-def run(engine: Engine, trouble: Trouble, warning: Trouble = lambda name, why: None) -> int:
-    """Do the chores that are due; how many things were dealt with."""
-    return sum(_one(engine, chore, warning if chore.warns else trouble) for chore in _due(engine))
+def run(engine: Engine, trouble: Trouble, warning: Trouble, failure: Trouble) -> int:
+    """Do the chores that are due; how many things were dealt with.
+
+    ``failure`` is told of a chore that could not be done.
+    """
+    return sum(_one(engine, chore, warning if chore.warns else trouble, failure) for chore in CHORES)
 
 
-def _due(engine: Engine) -> Iterator[Chore]:
-    for chore in CHORES:
-        if engine.store.value(f"SELECT {chore.due}", {"now": to_ms(engine.now)}):
-            yield chore
+def _one(engine: Engine, chore: Chore, told: Trouble, failure: Trouble) -> int:
+    try:
+        if not is_due(engine, chore):
+            return 0
+        module, _, function = chore.run.partition(":")
+        dealt_with: int = getattr(import_module(module), function)(engine, told)
+        return dealt_with
+    except Exception as error:
+        # Whatever is wrong with one chore keeps neither the others nor the campaigns from going on.
+        failure(chore.name, error.message if isinstance(error, MacliError) else f"{type(error).__name__}: {error}")
+        return 0
 
 
-def _one(engine: Engine, chore: Chore, trouble: Trouble) -> int:
-    module, _, function = chore.run.partition(":")
-    dealt_with: int = getattr(import_module(module), function)(engine, trouble)
-    return dealt_with
+def is_due(engine: Engine, chore: Chore) -> bool:
+    """Whether there may be something to do."""
+    return bool(engine.store.value(f"SELECT {chore.due}", {"now": to_ms(engine.now)}))

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class TickReport:
-    """What one tick did. ``messages`` counts by state, skipped ones by reason; ``more``: something due is left."""
+    """What one tick did.
+
+    ``messages`` counts by state, skipped ones by reason; ``failed`` are chores that could not be done, and why;
+    ``more``: something due is left.
+    """
 
     at: str | None
     seconds: float = 0.0
@@ -32,6 +36,7 @@ class TickReport:
     unreachable: dict[str, str] = field(default_factory=dict)
     warned: dict[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
     recovered: dict[str, int] = field(default_factory=dict)
     more: bool = False
     dry: bool = False
@@ -60,6 +65,7 @@ class TickReport:
         parts += [f"UNREACHABLE {name}: {reason}" for name, reason in self.unreachable.items()]
         parts += [f"WARNING {name}: {reason}" for name, reason in self.warned.items()]
         parts += [f"SEGMENT {name}: {reason}" for name, reason in self.faults.items()]
+        parts += [f"FAILED {name}: {reason}" for name, reason in self.failed.items()]
         if self.more:
             parts.append("more is due")
         return f"{'; '.join(parts) or 'nothing due'} ({self.seconds:.2f} s)"
@@ -143,7 +149,9 @@ def _phases(
     if campaign_id is None:
         if not report.dry:
             report.heard = intake.intake(engine, report.unreachable.__setitem__)
-            report.heard += chores.run(engine, report.unreachable.__setitem__, report.warned.__setitem__)
+            report.heard += chores.run(
+                engine, report.unreachable.__setitem__, report.warned.__setitem__, report.failed.__setitem__
+            )
         report.faults = dict(react.refresh_segments(engine))
         report.woken = react.react(engine)
     if engine.store.value(_ANY_LIVE):

@@ -1,32 +1,42 @@
 """Hits become events while macli serve runs, in small pieces between the requests' own writes."""
 
 import asyncio
+import sqlite3
 from datetime import datetime
 
 from macli.errors import MacliError
 from macli.hits import rules as written
 from macli.hits.digest import digest_some
+from macli.hits.rules import Rules
 from macli.store import Store
 from macli.web.site import Site
 
 EVERY = 1.0
+AFTER_A_FAULT = 30.0
+FAULTS = (MacliError, sqlite3.Error, OSError)
+"""Rules that do not read, a full disk, a store that is away: over when somebody has mended it."""
 PIECE = 500
 _NEW = "SELECT EXISTS (SELECT 1 FROM hits WHERE class IS NULL)"
 
 
 async def keep_digesting(site: Site) -> None:
-    """Digest what has settled, each second, until cancelled; a fault is left for the tick to tell."""
-    rules = written.read(site.workspace)
+    """Digest what has settled, each second, until cancelled; a fault is left for the tick to tell, and ends."""
+    rules: Rules | None = None
     while True:
         await asyncio.sleep(EVERY)
         try:
+            rules = rules or written.read(site.workspace)
             if await site.read(lambda store: store.value(_NEW)):
-                found, after = PIECE, 0
-                while found == PIECE:
+                await _digest(site, rules)
+        except FAULTS:
+            await asyncio.sleep(AFTER_A_FAULT)
 
-                    def piece(store: Store, now: datetime, after: int = after) -> tuple[int, int]:
-                        return digest_some(store, now, rules, after=after, limit=PIECE)
 
-                    found, after = await site.write(piece)
-        except MacliError:
-            await asyncio.sleep(30 * EVERY)
+async def _digest(site: Site, rules: Rules) -> None:
+    found, after = PIECE, 0
+    while found == PIECE:
+
+        def piece(store: Store, now: datetime, after: int = after) -> tuple[int, int]:
+            return digest_some(store, now, rules, after=after, limit=PIECE)
+
+        found, after = await site.write(piece)
