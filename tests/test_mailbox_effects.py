@@ -180,6 +180,21 @@ def test_e18_a_mail_that_asks_to_be_left_alone_unsubscribes(world: World) -> Non
     assert happened(world).count("email.unsubscribed") == 3
 
 
+@pytest.mark.parametrize("sender", ["c0@example.com", "ann@private.example"])
+@pytest.mark.parametrize("planned", [True, False])
+def test_e18_a_no_to_a_message_that_is_to_be_sent_again_is_heard(world: World, sender: str, planned: bool) -> None:
+    """Its first copy was in doubt, arrived, and was answered."""
+    act = keys(world).message(send(world)).act
+    with world.store.write():
+        state_, address = ("planned", "c0@example.com") if planned else ("skipped", None)
+        world.store.execute(
+            "UPDATE sends SET state = ?, left_at = NULL, address = ? WHERE id = ?", (state_, address, send(world))
+        )
+    assert take(world, letter(subject=f"unsubscribe {act}", sender=sender)) == 1
+    assert world.store.value("SELECT status FROM consents WHERE contact_id = 1 AND channel = 'email'") == "withdrawn"
+    assert not world.states().get("planned")
+
+
 def test_an_answer_is_an_event_with_its_subject_and_nothing_else(world: World) -> None:
     assert take(world, letter(answers=key(world), subject="Re: Hi Contact 0")) == 1
     row = world.store.row("SELECT contact_id, properties, at FROM events WHERE name = 'email.replied'")

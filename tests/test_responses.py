@@ -158,6 +158,14 @@ def test_a_report_on_a_message_planned_again_keeps_it_from_going_out_twice(world
     assert state(world) == "accepted"
 
 
+@pytest.mark.parametrize("name", ["email.opened", "email.soft_bounced", "email.complained"])
+@pytest.mark.parametrize("before", ["planned", "claimed", "sending", "unknown"])
+def test_whatever_happened_to_a_message_says_that_it_left(world: World, name: str, before: str) -> None:
+    add_send(world, state=before)
+    assert hear(world.store, NOW, [said(event=name)]) == 1
+    assert (state(world), events(world)) == ("accepted", [(name, 1)])
+
+
 def test_what_never_left_stays_skipped(world: World) -> None:
     add_send(world, state="skipped", reason="opted_out", address=None)
     hear(world.store, NOW, [said(state="delivered")])

@@ -68,7 +68,7 @@ class Finder:
         return None if row is None else _sent(row, sure=False)
 
     def _send(self, send_id: int | None, *, sure: bool) -> Sent | None:
-        row = None if send_id is None else self.store.row(_BY_ID, {"id": send_id})
+        row = None if send_id is None else self.store.row(_BY_ID, {"id": send_id, "sure": sure})
         return None if row is None else _sent(row, sure=sure)
 
 
@@ -87,13 +87,14 @@ def _sent(row: Row, *, sure: bool) -> Sent:
     )
 
 
-# What never left (planned, skipped) is nothing anybody can have answered; its mark proves that it did.
+# What never left (planned, skipped) is nothing anybody can have answered; but its mark proves that it did,
+# before it was planned again.
 _BY_ID = """
 SELECT id, campaign_id, coalesce(address, '') AS address, coalesce(left_at, due_at) AS left_at
 FROM sends
 WHERE id = :id
   AND channel = 'email'
-  AND state NOT IN ('planned', 'skipped')
+  AND (:sure OR state NOT IN ('planned', 'skipped'))
 """
 
 _TO = """

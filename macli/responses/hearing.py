@@ -154,21 +154,22 @@ WHERE send_id IS NULL
 """
 
 
-_RANK = ledger.rank("heard.state", "sends.channel")
+# Whatever is said of a message, of an open or a delay, says that its provider took it.
+_STATE = "coalesce(heard.state, 'accepted')"
+_RANK = ledger.rank(_STATE, "sends.channel")
 
 # Of several reports on one send in a batch the one of the highest rank counts, the earliest of these.
 _BEST = f"""
 SELECT *
 FROM (
-  SELECT heard.*,
+  SELECT heard.*, {_STATE} AS shown,
          row_number() OVER (
            PARTITION BY heard.send_id
            ORDER BY {_RANK} DESC, heard.at, heard.place
          ) AS turn
   FROM heard
   JOIN sends ON sends.id = heard.send_id
-  WHERE heard.state IS NOT NULL
-    AND {_RANK} > {ledger.STANDING}
+  WHERE {_RANK} > {ledger.STANDING}
 ) AS ranked
 WHERE turn = 1
 """
@@ -177,7 +178,7 @@ _MOVING = f"SELECT count(*) FROM ({_BEST}) AS best WHERE event IS NULL"
 
 _MOVE = f"""
 UPDATE sends
-SET state = best.state, reason = NULL, code = coalesce(best.words, code), settled_at = :now,
+SET state = best.shown, reason = NULL, code = coalesce(best.words, code), settled_at = :now,
     left_at = coalesce(left_at, best.at), reference = coalesce(sends.reference, best.reference)
 FROM ({_BEST}) AS best
 WHERE sends.id = best.send_id
