@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from macli import audience, contacts
+from macli import audience, contacts, events
 from macli.campaign.problems import BadDefinition
 from macli.clock import to_ms
 from macli.importer import Options, prepare
@@ -267,6 +267,57 @@ def test_a_no_to_everything_ends_the_yeses_to_topics_before_it(world: World) -> 
     assert reason(world, "news") is None
     assert reason(world) == "opted_out"
     assert selected(world, "opted in to email topic news")
+
+
+@pytest.mark.parametrize("way", ["door", "event"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_no_is_never_older_than_the_yes_before_it_though_the_clock_was_set_back(
+    world: World, way: str, again: bool
+) -> None:
+    if again:
+        withdraw(world)
+    grant(world, NOW + DAY, topic="news")
+    if way == "door":
+        assert withdraw(world, NOW + MINUTE) == 1
+    else:
+        at = to_ms(NOW + MINUTE)
+        no = NewEvent(contact_id=1, name="email.unsubscribed", at=at, source="web", source_id="no")
+        events.record(world.store, NOW + MINUTE, [no])
+    assert reason(world, "news", NOW + MINUTE) == "opted_out"
+    assert reason(world, "news", NOW + 2 * DAY) == "opted_out"
+
+
+def test_a_no_that_comes_late_does_not_end_the_yes_to_a_topic_after_it(world: World) -> None:
+    grant(world, NOW + MINUTE, topic="news")
+    no = NewEvent(contact_id=1, name="email.unsubscribed", at=to_ms(NOW), source="mailbox", source_id="no")
+    events.record(world.store, NOW + DAY, [no])
+    assert reason(world, "news", NOW + DAY) is None
+    assert reason(world, now=NOW + DAY) == "opted_out"
+
+
+def test_a_no_to_a_message_to_an_old_address_is_that_addresses_too(world: World) -> None:
+    add_template(world.store)
+    add_campaign(world.store)
+    run_tick(world.engine())
+    contacts.edit(world.store, NOW, 1, {"email": "new@example.com"}, source="test")
+    with serving(world) as client:
+        assert client.post(f"/u/{keys(world).message(1).act}").status_code == 200
+    assert reason(world) == "opted_out"
+    listed = {row["address"]: row["reason"] for row in suppressions.listed(world.store)}
+    assert listed == {"c0@example.com": "opted_out"}
+
+
+@pytest.mark.parametrize("event", ["email.bounced", "email.complained"])
+def test_an_address_that_is_dead_or_complained_is_not_freed_by_a_yes_to_what_it_said_no_to(
+    world: World, event: str
+) -> None:
+    suppressions.add(world.store, to_ms(NOW), "email", "c0@example.com", reason="opted_out", source="purge")
+    no = NewEvent(contact_id=1, name=event, at=to_ms(NOW), source="mailbox", source_id="gone")
+    events.record(world.store, NOW, [no])
+    owed = audience.policy(lambda key: settings.get(world.store, key), channel="email", purpose="transactional")
+    assert audience.reason_for(world.store, 1, owed, NOW) == "suppressed"
+    grant(world, NOW + MINUTE)
+    assert reason(world, now=NOW + MINUTE) == "suppressed"
 
 
 def test_c19_subscribed_to_the_newsletter(world: World) -> None:

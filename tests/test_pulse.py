@@ -1,14 +1,19 @@
 """What makes a claimed message be looked at again before the wire, and what does not."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from macli import contacts, events
 from macli.clock import to_ms
+from macli.importer import Options, prepare
+from macli.importer import run as import_all
+from macli.importer.source import opened
 from macli.model import NewEvent
+from macli.store import suppressions
 from macli.tick.pulse import HARMLESS, Heart
-from tests.world import NOW, World, add_contacts, new_world, opt_out
+from tests.world import NOW, World, add_contacts, new_world, opt_in, opt_out
 
 
 @pytest.fixture
@@ -56,6 +61,27 @@ def test_a_deleted_newest_event_does_not_hide_the_next(world: World) -> None:
     with world.store.write():
         world.store.execute("DELETE FROM events WHERE id = (SELECT max(id) FROM events)")
     opt_out(world, 2, "email")
+    assert heart.read() != before
+
+
+def test_an_imports_no_changes_the_pulse_though_the_clock_was_set_back(world: World, tmp_path: Path) -> None:
+    opt_in(world, 1, "email")
+    opt_in(world, 2, "email", NOW + timedelta(hours=1))
+    heart = Heart(world.store)
+    before = heart.read()
+    file = tmp_path / "noes.csv"
+    file.write_text("email,email_opt_out\nc0@example.com,yes\n")
+    with opened(str(file)) as source:
+        import_all(world.store, prepare(world.store, source, Options()), lambda: NOW)
+    assert heart.read() != before
+
+
+def test_a_suppression_that_gets_the_number_of_one_taken_back_changes_the_pulse(world: World) -> None:
+    suppressions.add(world.store, to_ms(NOW), "email", "c0@example.com", reason="by_hand", source="cli")
+    heart = Heart(world.store)
+    before = heart.read()
+    suppressions.remove(world.store, "email", "c0@example.com")
+    suppressions.add(world.store, to_ms(NOW), "email", "c1@example.com", reason="by_hand", source="cli")
     assert heart.read() != before
 
 

@@ -34,7 +34,7 @@ def withdraw_where(
     said = _said(now, channel, topic, source, evidence)
     with store.write():
         after = consents.last(store)
-        consents.say_no(store, _NO.format(ids=ids), {**params, **said})
+        consents.say_no(store, to_ms(now), _NO.format(ids=ids), {**params, **said})
         return tell(store, now, after)
 
 

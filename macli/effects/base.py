@@ -10,6 +10,14 @@ NEW = "events.id > :first AND events.id <= :last AND events.name || '' = :event"
 """The new events of one name. ``|| ''`` keeps the engine from walking all events ever of that name by its
 index instead of the few new ones by their ids."""
 
+OUTWEIGHS = """
+ON CONFLICT (channel, address) DO UPDATE
+SET reason = excluded.reason
+WHERE suppressions.reason = 'opted_out'
+"""
+"""What makes an address useless, or complained, goes before its no: that a yes takes back, and what is owed
+to a contact does not heed. Who put it there stays."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Caused:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from macli.effects.base import NEW, Caused, touch
+from macli.effects.base import NEW, OUTWEIGHS, Caused, touch
 from macli.store import Store, settings
 
 ARRIVED_AFTER = timedelta(days=5)
@@ -73,5 +73,5 @@ WHERE {NEW}
         0
       )
   ) >= :limit
-ON CONFLICT (channel, address) DO NOTHING
+{OUTWEIGHS}
 """

@@ -9,13 +9,15 @@ from macli.store import Store, consents
 def withdraw(channel: str, event: str) -> Effect:
     """The contact said no on the channel: its consent is withdrawn, which is an event of its own."""
 
+    column = "contacts.phone" if channel == "sms" else "contacts.email"
+
     def effect(store: Store, now_ms: int, first: int, last: int) -> list[Caused]:
         params = {"channel": channel, "event": event, "first": first, "last": last}
         after = consents.last(store)
-        consents.say_no(store, _SAID, params)
+        consents.say_no(store, now_ms, _SAID, params)
         said = {**params, "after": after, "until": consents.last(store)}
         touch(store, now_ms, event, first, last)
-        # Of a contact deleted since, only the address is known: the no is kept by it.
+        # An address that is no contact's any more says no by itself: the contact was deleted, or has another.
         store.execute(
             f"""
             INSERT INTO suppressions (channel, address, reason, source, suppressed_at)
@@ -23,8 +25,14 @@ def withdraw(channel: str, event: str) -> Effect:
             FROM events
             JOIN sends ON sends.id = events.send_id
             WHERE {NEW}
-              AND events.contact_id IS NULL
+              AND sends.channel = :channel
               AND sends.address IS NOT NULL
+              AND NOT EXISTS (
+                SELECT 1
+                FROM contacts
+                WHERE contacts.id = events.contact_id
+                  AND {column} = sends.address
+              )
             ON CONFLICT (channel, address) DO NOTHING
             """,
             params,

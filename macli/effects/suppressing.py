@@ -1,6 +1,6 @@
 """Addresses never to be written to again: bounced for good, complained about, no number for texts."""
 
-from macli.effects.base import NEW, Caused, Effect, touch
+from macli.effects.base import NEW, OUTWEIGHS, Caused, Effect, touch
 from macli.store import Store
 
 
@@ -23,7 +23,7 @@ def suppress(channel: str, event: str, reason: str) -> Effect:
               WHERE {NEW}
             ) AS said
             WHERE address IS NOT NULL
-            ON CONFLICT (channel, address) DO NOTHING
+            {OUTWEIGHS}
             """,
             {"channel": channel, "reason": reason, "event": event, "first": first, "last": last},
         )

@@ -204,7 +204,7 @@ WHERE n IN (
 
 
 def _withdraw(store: Store, said: Mapping[str, Any]) -> None:
-    consents.say_no(store, _WITHDRAWN, said)
+    consents.say_no(store, said["now"], _WITHDRAWN, said)
 
 
 _WITHDRAWN = f"""

@@ -82,7 +82,7 @@ def _properties(message: Inbound) -> Mapping[str, Any]:
 
 _NOBODY: tuple[Mapping[str, Any], ...] = ({"id": None, "send_id": None, "campaign_id": None},)
 
-# What is answered is the last message that went to the contact.
+# What is answered is the last message that went to the number.
 _CONTACTS = """
 SELECT contacts.id, last.id AS send_id, last.campaign_id
 FROM contacts
@@ -91,6 +91,7 @@ LEFT JOIN sends AS last ON last.id = (
   FROM sends
   WHERE sends.contact_id = contacts.id
     AND sends.channel = 'sms'
+    AND sends.address = :number
     AND sends.left_at IS NOT NULL
 )
 WHERE contacts.phone = :number

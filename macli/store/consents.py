@@ -85,21 +85,32 @@ def last(store: Store) -> int:
     return int(store.value("SELECT coalesce(max(id), 0) FROM consent_log"))
 
 
-def say_no(store: Store, said: str, params: Mapping[str, Any]) -> None:
+def say_no(store: Store, now_ms: int, said: str, params: Mapping[str, Any]) -> None:
     """Write down a no of each who had not said it, or who said yes to a topic since.
 
     ``said`` is a query of contact_id, channel, topic, source, evidence, at, each contact, channel and
     topic once. Runs inside ``write``.
     """
     after = last(store)
-    store.execute(_LOG_NO.format(said=said), params)
+    store.execute(_LOG_NO.format(said=said), {**params, "no_now": now_ms})
     take_over(store, after)
 
 
+# A clock that was set back must not make a no older than the yes before it: it is as late as what was said
+# in what is the future now.
 _LOG_NO = """
 INSERT INTO consent_log (contact_id, channel, topic, status, basis, source, evidence, said_at)
 SELECT said.contact_id, said.channel, said.topic, 'withdrawn', coalesce(held.basis, 'consent'), said.source,
-  said.evidence, said.at
+  said.evidence, coalesce(
+    (
+      SELECT max(ahead.changed_at)
+      FROM consents AS ahead
+      WHERE ahead.contact_id = said.contact_id
+        AND ahead.channel = said.channel
+        AND ahead.changed_at > :no_now
+    ),
+    said.at
+  )
 FROM ({said}) AS said
 LEFT JOIN consents AS held ON held.contact_id = said.contact_id
   AND held.channel = said.channel
@@ -113,7 +124,7 @@ WHERE held.status IS DISTINCT FROM 'withdrawn'
        AND since.channel = said.channel
        AND since.status = 'granted'
        AND since.changed_at > held.changed_at
-       AND since.changed_at <= said.at
+       AND (since.changed_at <= said.at OR since.changed_at > :no_now)
    )
 """
 
