@@ -94,6 +94,10 @@ class Keyring:
         signed = _mac(key, b"personal " + follow.encode("utf-8", "replace") + b" " + octets)
         return urlsafe_b64encode(signed[:_TAG_OCTETS]).decode("ascii")
 
+    def digest(self, purpose: str, text: str) -> bytes:
+        """32 octets that stand for ``text`` and tell nobody of it; the same after a rotation."""
+        return _mac(self._macs[0], f"digest {purpose} {text}".encode())
+
     def seal(self, purpose: str, value: Any) -> str:
         """A token that holds ``value`` (plain JSON values), good for ``purpose`` only."""
         return str(self._serializer(purpose).dumps(value))

@@ -10,6 +10,7 @@ import pytest
 from macli.errors import UsageError
 from macli.forms import offering
 from macli.store import banners, visitors
+from macli.web import known
 from tests.site import keys, serving
 from tests.test_downloads import BROWSER
 from tests.test_forms import happened, sent_to_c0, stored
@@ -44,6 +45,16 @@ def test_e03_a_click_leads_to_the_banner_s_own_address_and_is_kept(world: World)
         "slug": "spring-sale",
         "url": "https://shop.example/spring?a=1",
     }
+
+
+def test_clicks_without_end_lead_on_and_are_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "_MOST", 3)
+    add_banner(world)
+    with serving(world) as client:
+        answers = [client.get("/b/spring-sale", headers=BROWSER) for _ in range(5)]
+        elsewhere = client.get("/b/spring-sale", headers={**BROWSER, "X-Forwarded-For": "203.0.113.9"})
+    assert {answer.status_code for answer in (*answers, elsewhere)} == {302}
+    assert len(happened(world, "banner.clicked")) == 4
 
 
 def test_e03_a_known_visitor_s_click_is_the_contact_s(world: World) -> None:

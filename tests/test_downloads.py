@@ -1,6 +1,10 @@
 """Downloads: how a file is sent, and whose fetching counts."""
 
+import contextlib
 import json
+import random
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +13,10 @@ import pytest
 
 from macli.forms import offering
 from macli.store import downloads, visitors
+from macli.web import known
 from tests.site import keys, serving
 from tests.test_forms import happened, sent_to_c0, stored
+from tests.test_serve import server
 from tests.world import NOW, World, add_contacts, new_world
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
@@ -38,6 +44,31 @@ def test_t29_a_file_is_sent_to_be_saved_and_never_shown(world: World) -> None:
     )
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
+
+
+def test_downloads_without_end_are_sent_and_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "_MOST", 3)
+    add_file(world)
+    with serving(world) as client:
+        assert {client.get("/d/ebook", headers=BROWSER).content for _ in range(5)} == {b"%PDF-1.7"}
+    assert len(happened(world, "asset.downloaded")) == 3
+
+
+def test_a_file_is_in_memory_once_however_slowly_many_take_it(world: World) -> None:
+    large = random.Random(1).randbytes(20_000_000)
+    add_file(world, "film.mp4", large, "film")
+    with server(world) as (process, port), contextlib.ExitStack() as open_:
+        for _ in range(20):
+            taker = open_.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            taker.sendall(b"GET /d/film HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert taker.recv(9) == b"HTTP/1.1 "
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+        assert peak is not None
+        assert int(peak[1]) < 250_000
+        taken = b""
+        while octets := taker.recv(1_000_000):
+            taken += octets
+    assert taken.endswith(large)
 
 
 def test_t29_who_comes_from_a_mail_is_known(world: World) -> None:

@@ -19,7 +19,7 @@ from macli.errors import MacliError, UsageError
 from macli.forms import authoring, definition
 from macli.forms.popups import active
 from macli.store import settings as kept_settings
-from macli.store import templates, visitors
+from macli.store import templates, visitors, web_rates
 from macli.tick.tick import run_tick
 from tests.site import keys, serving
 from tests.world import NOW, World, add_campaign, add_contacts, add_template, new_world, opt_out, remove
@@ -602,11 +602,9 @@ def test_too_many_answers_from_one_address_are_put_off(world: World) -> None:
 
 
 def test_a_whole_ipv6_network_is_one_address() -> None:
-    from macli.web.forms import _network
-
-    assert _network("2001:db8:1:2::1") == _network("2001:db8:1:2:ffff::9")
-    assert _network("2001:db8:1:2::1") != _network("2001:db8:1:3::1")
-    assert _network("192.0.2.7") == "192.0.2.7"
+    assert web_rates.network("2001:db8:1:2::1") == web_rates.network("2001:db8:1:2:ffff::9")
+    assert web_rates.network("2001:db8:1:2::1") != web_rates.network("2001:db8:1:3::1")
+    assert web_rates.network("192.0.2.7") == "192.0.2.7"
 
 
 @pytest.mark.parametrize("length", [64 * 1024 + 1, 1_000_000])

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,10 +16,12 @@ from starlette.testclient import TestClient
 from macli import contacts
 from macli.clock import to_ms
 from macli.model import AttributeType
+from macli.signing import Keyring
 from macli.store import attributes
 from macli.store import settings as kept
 from macli.visitors import keys as tracker_keys
 from macli.visitors.recording import successor
+from macli.web import tracker
 from tests.site import keys, serving
 from tests.world import NOW, World, add_contacts, new_world
 
@@ -297,7 +300,7 @@ def test_the_second_person_at_a_browser_gets_a_token_of_her_own(world: World, si
     site.post("/t", json={"v": ANN, "identify": {"email": "c0@example.com"}, "events": [PAGE]}, headers=SHOP)
     second = {"v": ANN, "identify": {"email": "c1@example.com"}, "events": [{**PAGE, "id": "p9"}]}
     answers = [site.post("/t", json=second, headers=SHOP).json() for _ in range(2)]
-    assert answers == [{"v": successor(ANN, 2)}] * 2
+    assert answers == [{"v": successor(keys(world), ANN, 2)}] * 2
     assert [event["contact_id"] for event in named(world, "page.visited")] == [1, 2]
 
 
@@ -327,6 +330,39 @@ def test_strangers_cannot_make_contacts_without_end(world: World, site: TestClie
         assert site.post("/t", json=message, headers=SHOP).status_code == 204
     assert world.store.value("SELECT count(*) FROM contacts WHERE source = 'tracker'") == 30
     assert len(named(world, "page.visited")) == 40
+
+
+def test_a_limit_tells_nobody_which_addresses_are_known(world: World, site: TestClient) -> None:
+    def said(email: str, number: int = 0, address: str = "2001:db8::") -> tuple[int, str]:
+        message = {"v": f"{number:022}", "identify": {"email": email}}
+        # A household has a whole network of IPv6, so that another address in it is the same one.
+        answer = site.post("/t", json=message, headers={**SHOP, "X-Forwarded-For": f"{address}{number}"})
+        return answer.status_code, answer.text
+
+    for number in range(29):
+        said(f"x{number}@example.com", number + 1)
+    assert said("me@evil.example") == (204, "")
+    assert said("c0@example.com") == said("c0@example.com", 77) == said("nobody@example.com") == (204, "")
+    assert world.store.value("SELECT count(*) FROM visitors WHERE contact_id = 1") == 0
+    assert said("me@evil.example") == (204, "")
+    assert said("c0@example.com", 99, address="2001:db8:1::") == (204, "")
+    assert world.store.value("SELECT count(*) FROM visitors WHERE contact_id = 1") == 1
+
+
+def test_a_second_token_says_nothing_of_whose_it_is(world: World, site: TestClient) -> None:
+    site.post("/t", json={"v": ANN, "identify": {"email": "c0@example.com"}}, headers=SHOP)
+    given = site.post("/t", json={"v": ANN, "identify": {"email": "c1@example.com"}}, headers=SHOP).json()["v"]
+    plain = hashlib.sha256(f"{ANN} 2".encode()).digest()[:16]
+    assert given != urlsafe_b64encode(plain).decode().rstrip("=")
+    assert given != successor(Keyring((b"0" * 32,)), ANN, 2)
+
+
+def test_browsers_of_one_address_cannot_fill_the_store(world: World, site: TestClient, server, monkeypatch) -> None:
+    monkeypatch.setattr(tracker, "_MOST_TOLD", 5_000)
+    messages = [{"v": f"{number:022}", "events": [PAGE]} for number in range(7)]
+    assert [site.post("/t", json=one, headers=SHOP).status_code for one in messages] == [204] * 4 + [429] * 3
+    assert world.store.value("SELECT count(*) FROM visitors") == 4
+    assert site.post("/t", json=messages[6], headers=server).status_code == 200
 
 
 def test_the_script_is_served_to_pages_everywhere(site: TestClient) -> None:

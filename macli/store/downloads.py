@@ -50,12 +50,12 @@ LIMIT 1
 
 
 def served(store: Store, slug: str) -> Row | None:
-    """What is sent for a slug: slug, name, content_type, data."""
+    """What is sent for a slug: slug, name, asset_id."""
     return store.row(_SERVED, {"slug": slug})
 
 
 _SERVED = """
-SELECT downloads.slug, assets.name, assets.content_type, assets.data
+SELECT downloads.slug, assets.name, downloads.asset_id
 FROM downloads
 JOIN assets ON assets.id = downloads.asset_id
 WHERE downloads.slug = :slug

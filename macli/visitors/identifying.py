@@ -51,33 +51,36 @@ def identify(
     region: str | None,
     zone: ZoneInfo,
     admit: Callable[[], bool],
+    whose: int | None = None,
 ) -> Found:
     """The contact an identity is, made where there is none. Inside a write.
 
     ``trusted`` is what a server with the key says, all of it; ``proven`` holds for the address alone, and for
-    the traits. ``admit`` is asked before a contact is made on a stranger's word.
+    the traits. ``whose`` the visitor is already. ``admit`` is asked before a stranger's word makes it anybody
+    else's, known here or not: a limit for new addresses alone would tell which ones are known.
     """
     told = Found()
     own = _read(store, identity, region, all_of_them=trusted, told=told)
     if not own:
         return told
+    fault = ""
     try:
         found = _find(store, own)
     except UsageError as error:
-        told.refused.append(("identify", error.message))
-        return told
+        found, fault = None, error.message
     if found is not None and found["removed_at"] is not None:
-        told.refused.append(("identify", "this contact was removed"))
+        fault = "this contact was removed"
+    if not (trusted or proven):
+        if "external_id" in own:
+            fault = "an external id, which anybody can guess, needs a proof"
+        elif (found is None or found["id"] != whose) and not admit():
+            fault = "too many contacts from one address"
+    if fault:
+        told.refused.append(("identify", fault))
         return told
     if trusted or proven:
         own |= _read_more(identity, region, told)
         return _believed(store, now, identity, own, found, zone, told)
-    if "external_id" in own:
-        told.refused.append(("identify", "an external id, which anybody can guess, needs a proof"))
-        return told
-    if found is None and not admit():
-        told.refused.append(("identify", "too many new contacts from one address"))
-        return told
     return _hardly_believed(store, now, identity, own, found, zone, told)
 
 

@@ -1,6 +1,5 @@
 """One message of a tracker, recorded: who it is first, then what happened, each once."""
 
-import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from macli import events
 from macli.clock import to_ms
 from macli.errors import UsageError
 from macli.model import NewEvent
+from macli.signing import Keyring
 from macli.store import Store, visitors
 from macli.visitors.identifying import SOURCE, identify, proves
 from macli.visitors.joining import join
@@ -21,11 +21,12 @@ from macli.visitors.reading import Told
 class Teller:
     """Who tells: ``key`` is the tracker's key where there is one, ``trusted`` that it was shown.
 
-    ``admit`` is asked before a contact is made on a stranger's word.
+    ``admit`` is asked before a stranger's word is taken for whose visitor it is.
     """
 
     trusted: bool
     key: str | None
+    keys: Keyring
     region: str | None
     zone: ZoneInfo
     admit: Callable[[], bool] = lambda: True
@@ -60,11 +61,12 @@ def record(store: Store, now: datetime, told: Told, teller: Teller, *, send_id: 
             region=teller.region,
             zone=teller.zone,
             admit=teller.admit,
+            whose=_whose(store, token),
         )
         refused += found.refused
         contact_id = found.contact_id
     if token is not None and contact_id is not None and not join(store, now, token, contact_id):
-        token = moved = successor(token, contact_id)
+        token = moved = successor(teller.keys, token, contact_id)
         join(store, now, token, contact_id)
     if token is not None and contact_id is None and send_id is not None:
         contact_id = _recipient(store, now, token, send_id)
@@ -74,9 +76,17 @@ def record(store: Store, now: datetime, told: Told, teller: Teller, *, send_id: 
     return Recorded(recorded=recorded, visitor=moved, refused=tuple(refused))
 
 
-def successor(token: str, contact_id: int) -> str:
-    """The token of the next person at a browser that is somebody's already; the same however often it is asked."""
-    digest = hashlib.sha256(f"{token} {contact_id}".encode()).digest()
+def _whose(store: Store, token: str | None) -> int | None:
+    found = None if token is None else visitors.by_token(store, token)
+    return None if found is None else found["contact_id"]
+
+
+def successor(keys: Keyring, token: str, contact_id: int) -> str:
+    """The token of the next person at a browser that is somebody's already; the same however often it is asked.
+
+    It says nothing of the contact: whoever could read its number from it would learn whether it is a new one.
+    """
+    digest = keys.digest("successor", f"{token} {contact_id}")
     return urlsafe_b64encode(digest[:16]).decode("ascii").rstrip("=")
 
 

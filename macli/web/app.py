@@ -77,7 +77,7 @@ def create(site: Site) -> App:
 def _pages(site: Site) -> "Starlette":
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse, RedirectResponse
-    from starlette.routing import Route
+    from starlette.routing import Match, Route
 
     async def unavailable(request: "Request", error: Exception) -> "Response":
         warn(error)
@@ -86,10 +86,11 @@ def _pages(site: Site) -> "Starlette":
 
     async def nothing(request: "Request", error: Exception) -> "Response":
         """No such page; with a slash too many, where it may be, which no header of the request has a say in."""
-        path = request.url.path
-        if len(path) > 1 and path.endswith("/"):
-            query = f"?{request.url.query}" if request.url.query else ""
-            return RedirectResponse(f"{quote('/' + path.strip('/'))}{query}", 307)
+        asked, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        path = asked.rstrip("/")
+        shorter = {**request.scope, "path": path}
+        if path != asked and any(route.matches(shorter)[0] is not Match.NONE for route in routes):
+            return RedirectResponse(f"{quote(path)}{'?' if query else ''}{query}", 307)
         return PlainTextResponse("Not Found", 404)
 
     async def health(request: "Request") -> "Response":

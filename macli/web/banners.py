@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from macli import events
 from macli.clock import to_ms
 from macli.model import NewEvent
-from macli.store import Row, Store, assets, banners
+from macli.store import Row, Store, banners
 from macli.web import look
+from macli.web.files import Files
 from macli.web.hits import location
-from macli.web.known import came
+from macli.web.known import came, counts
 from macli.web.site import Site
 
 if TYPE_CHECKING:
@@ -23,14 +24,18 @@ def routes(site: Site) -> "list[Route]":
     from starlette.responses import Response
     from starlette.routing import Route
 
+    files = Files(site)
+
     async def follow(request: "Request") -> "Response":
         banner = await _banner(site, request)
         if banner is None:
             return _unknown()
         if request.method != "HEAD":
-            known = await came(site, request)
+            known, caller = await came(site, request), site.caller(request)
 
             def keep(store: Store, now: datetime) -> None:
+                if not counts(store, now, f"banner:{banner['slug']}", caller):
+                    return
                 clicked = NewEvent(
                     contact_id=known.contact_id,
                     name="banner.clicked",
@@ -55,14 +60,12 @@ def routes(site: Site) -> "list[Route]":
         banner = await _banner(site, request)
         if banner is None or banner["asset_id"] is None:
             return _unknown()
-        picture = (await site.read(lambda store: assets.by_ids(store, [banner["asset_id"]])))[0]
         headers = {
             "Cache-Control": "public, max-age=300",
-            "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        return Response(picture["data"], media_type=picture["content_type"], headers=headers)
+        return await files.answer(banner["asset_id"], headers)
 
     return [Route("/b/{slug}", follow, methods=["GET"]), Route("/b/{slug}/image", image, methods=["GET"])]
 

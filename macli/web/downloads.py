@@ -9,7 +9,8 @@ from macli.clock import to_ms
 from macli.model import NewEvent
 from macli.store import Store, downloads
 from macli.web import look
-from macli.web.known import came
+from macli.web.files import Files
+from macli.web.known import came, counts
 from macli.web.site import Site
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def routes(site: Site) -> "list[Route]":
-    from starlette.responses import Response
     from starlette.routing import Route
+
+    files = Files(site)
 
     async def fetch(request: "Request") -> "Response":
         slug = request.path_params["slug"]
@@ -28,9 +30,11 @@ def routes(site: Site) -> "list[Route]":
         if found is None:
             lines = ["There is no such file, or not any more."]
             return look.shown("form_note.html", status=404, title="Not here", lines=lines)
-        known = await came(site, request)
+        known, caller = await came(site, request), site.caller(request)
 
         def keep(store: Store, now: datetime) -> None:
+            if not counts(store, now, f"download:{slug}", caller):
+                return
             fetched = NewEvent(
                 contact_id=known.contact_id,
                 name="asset.downloaded",
@@ -47,11 +51,10 @@ def routes(site: Site) -> "list[Route]":
         # Never shown in the browser, where an HTML or SVG file would act as a page of ours.
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found['name'], safe='')}",
-            "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Cache-Control": "private, no-store",
             "Referrer-Policy": "no-referrer",
         }
-        return Response(found["data"], media_type=found["content_type"], headers=headers)
+        return await files.answer(found["asset_id"], headers)
 
     return [Route("/d/{slug}", fetch, methods=["GET"])]

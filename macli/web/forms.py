@@ -99,7 +99,7 @@ def routes(site: Site) -> "list[Route]":
         one = await site.read(lambda store: form_view.served(store, slug))
         if one is None:
             return JSONResponse({"error": "no such form"}, 404, headers=_cross(origin))
-        pops_up = request.url.path.endswith("/popup.json")
+        pops_up = request.scope["path"].endswith("/popup.json")
         visitor = request.query_params.get(VISITOR, "")
         if pops_up and (one.form.popup is None or await site.read(lambda store: _is_known(store, visitor))):
             return Response(status_code=204, headers=_cross(origin))
@@ -154,8 +154,8 @@ def fragment(
 
 
 async def _answer(site: Site, request: "Request", came: _Came) -> "Response":
-    key = f"form:{came.one.slug}:{_network(site.caller(request))}"
-    times = await site.write(lambda store, now: web_rates.count(store, to_ms(now), key, _SPAN))
+    what, caller = f"form:{came.one.slug}", site.caller(request)
+    times = await site.write(lambda store, now: web_rates.count(store, to_ms(now), what, caller, _SPAN))
     own = words.words_for(came.locale)
     if times > _MOST:
         return _again(site, came, {}, own["often"], status=429)
@@ -327,13 +327,3 @@ def _cross(origin: str | None) -> dict[str, str]:
         "Vary": "Origin",
         "Cache-Control": "no-store",
     }
-
-
-def _network(address: str) -> str:
-    """An address as it is counted: of IPv6 the network, of which one household has all."""
-    from ipaddress import IPv6Address, IPv6Network
-
-    try:
-        return str(IPv6Network((int(IPv6Address(address)) >> 64 << 64, 64)))
-    except ValueError:
-        return address

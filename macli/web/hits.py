@@ -6,9 +6,11 @@ is a pixel, and a link nobody signed leads nowhere.
 
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
 from typing import Any
 
-from macli.store import Store
+from macli.clock import to_ms
+from macli.store import Store, web_rates
 from macli.urls import FOLLOW
 from macli.web.site import Site, real_address
 
@@ -20,6 +22,8 @@ PREFIXES = ("/o/", "/c/", "/r/")
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _LONGEST_AGENT = 400
 _MOST_AGENTS = 50_000
+_MOST_NEW_AGENTS, _DAY = 200, 24 * 3_600_000
+"""Names of programs nobody had before that one address can bring in a day."""
 
 _UNSTORED = [(b"cache-control", b"no-store, private, max-age=0"), (b"referrer-policy", b"no-referrer")]
 _PIXEL_HEADERS = [
@@ -106,30 +110,36 @@ class Hits:
     async def _store(
         self, scope: Scope, kind: str, method: str, send_id: int, link_id: int | None, url: str | None
     ) -> None:
-        agent, forwarded = "", ""
+        agent, forwarded = "", b""
         ahead = False
         for name, value in scope["headers"]:
             if name == b"user-agent":
                 agent = value.decode("latin-1")[:_LONGEST_AGENT]
             elif name == b"x-forwarded-for":
-                forwarded = value.decode("latin-1")
+                forwarded += b"," + value  # a proxy may add a header of its own behind what it was sent
             elif name in _LOOKING_AHEAD and b"prefetch" in value.lower():
                 ahead = True
         client = scope.get("client")
         peer = client[0] if client else ""
-        ip = real_address(peer, forwarded, self._site.setting("web.proxies")) if forwarded else peer
-        agent_id = self._agents.get(agent) or await self._agent(agent)
+        trusted = self._site.setting("web.proxies")
+        ip = real_address(peer, forwarded.decode("latin-1"), trusted) if forwarded else peer
+        agent_id = self._agents.get(agent) or await self._agent(agent, ip)
         said = "PREFETCH" if ahead else method
         await self._site.writer.hit((kind, self._site.now_ms(), send_id, link_id, url, said, ip, agent_id))
 
-    async def _agent(self, agent: str) -> int:
-        """The number of a program's name, given when it is first seen."""
+    async def _agent(self, agent: str, ip: str) -> int | None:
+        """The number of a program's name, given when it is first seen; None where an address invents too many."""
 
-        def known(store: Store, now: object) -> int:
-            store.execute(_ADD_AGENT, {"agent": agent})
-            return int(store.value(_AGENT, {"agent": agent}))
+        def known(store: Store, now: datetime) -> int | None:
+            found: int | None = store.value(_AGENT, {"agent": agent})
+            if found is None and web_rates.count(store, to_ms(now), "agent", ip, _DAY) <= _MOST_NEW_AGENTS:
+                store.execute(_ADD_AGENT, {"agent": agent})
+                found = store.value(_AGENT, {"agent": agent})
+            return found
 
         number = await self._site.write(known)
+        if number is None:
+            return None
         if len(self._agents) >= _MOST_AGENTS:
             self._agents.clear()
         self._agents[agent] = number

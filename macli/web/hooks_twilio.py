@@ -71,7 +71,7 @@ class Hooks:
     def _public_url(self, request: "Request") -> str:
         """The address as Twilio knows and signed it, whatever stands between it and this process."""
         public = self._site.setting("public_url")
-        raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+        raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
         query: bytes = request.scope["query_string"]
         path = raw.partition(b"?")[0].decode("latin-1")
         return f"{public}{path}{'?' + query.decode('latin-1') if query else ''}" if public else ""

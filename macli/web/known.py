@@ -2,21 +2,26 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from macli.clock import to_ms
 from macli.content import values_of
 from macli.errors import MacliError
 from macli.forms.definition import Form
 from macli.hits.rules import read
 from macli.signing import Keyring
-from macli.store import Row, Store, contacts, ledger, visitors
+from macli.store import Row, Store, contacts, ledger, visitors, web_rates
 from macli.store.attributes import text_of
 from macli.urls import FOLLOW
 from macli.web.site import Site
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+_MOST, _HOUR = 300, 3_600_000
+"""Clicks on one banner, or downloads of one file, that count from one address in an hour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +114,11 @@ def asked(request: "Request") -> tuple[str, str]:
     """The tokens a link may carry: a message's, and a tracker's visitor."""
     query = request.query_params
     return (query.get("_m") or query.get(FOLLOW) or "")[:200], query.get("_visitor", "")[:64]
+
+
+def counts(store: Store, now: datetime, what: str, address: str) -> bool:
+    """Whether what an address does is kept: so often in an hour, and no more. Inside a write."""
+    return web_rates.count(store, to_ms(now), what, address, _HOUR) <= _MOST
 
 
 async def came(site: Site, request: "Request") -> Known:

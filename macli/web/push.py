@@ -92,7 +92,7 @@ async def _subscribe(site: Site, request: "Request", document: dict[str, Any]) -
     send_id = site.keys.follow(message) if message else None
 
     def keep(store: Store, now: Any) -> None:
-        if web_rates.count(store, to_ms(now), f"push:{caller}", _HOUR) > _MOST:
+        if web_rates.count(store, to_ms(now), "push", caller, _HOUR) > _MOST:
             raise Refused(429, "too many subscriptions from this address; try again in an hour")
         if old:
             _renew(store, to_ms(now), old, device)

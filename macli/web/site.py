@@ -106,7 +106,7 @@ class Site:
     def caller(self, request: "HTTPConnection") -> str:
         """The visitor's address: the last one that no trusted proxy vouches for."""
         peer = request.client.host if request.client else ""
-        forwarded = request.headers.get("x-forwarded-for", "")
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
         return real_address(peer, forwarded, self.setting("web.proxies"))
 
     def url(self, path: str) -> str:
@@ -116,7 +116,7 @@ class Site:
 
 def real_address(peer: str, forwarded: str, trusted: tuple[str, ...]) -> str:
     """Whose request it is, by the peer's address and X-Forwarded-For, whose words count from right to left."""
-    chain = [peer, *reversed([part.strip() for part in forwarded.split(",") if part.strip()])]
+    chain = [_plain(part.strip()) for part in (peer, *reversed(forwarded.split(","))) if part.strip()] or [""]
     for position, address in enumerate(chain):
         if not _among(address, trusted):
             return address if _is_address(address) else chain[max(position - 1, 0)]
@@ -127,6 +127,12 @@ def _among(address: str, networks: tuple[str, ...]) -> bool:
     return _is_address(address) and any(
         ip_address(address) in ip_network(network, strict=False) for network in networks
     )
+
+
+def _plain(address: str) -> str:
+    """An address as it is written elsewhere: one of IPv4 that is told in IPv6 as what it is."""
+    mapped = ip_address(address) if address[:7].lower() == "::ffff:" and _is_address(address) else None
+    return str(getattr(mapped, "ipv4_mapped", None) or address)
 
 
 def _is_address(text: str) -> bool:

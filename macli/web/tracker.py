@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _SCRIPT = Path(__file__).parent / "static" / "m.js"
 _POPUPS = "const popups = [];"
 _FRESH_MS = 10_000
-_MOST_NEW, _HOUR = 30, 3_600_000
-"""Contacts that browsers of one address can make in an hour, since anybody can invent them."""
+_MOST_NAMED, _HOUR = 30, 3_600_000
+"""Contacts that browsers of one address can say they are in an hour, since anybody can invent them."""
+_MOST_TOLD, _LEAST = 32 * 1024 * 1024, 1024
+"""Octets that browsers of one address can tell in an hour; of a shorter message so many are counted."""
 _NOT_OURS = "this page is none of tracker.domains, and no key was shown"
 
 
@@ -92,9 +94,19 @@ async def _take(site: Site, request: "Request", origin: str | None) -> dict[str,
 
         def keep(store: Store, now: datetime) -> Recorded:
             def admit() -> bool:
-                return web_rates.count(store, to_ms(now), f"tracker:{caller}", _HOUR) <= _MOST_NEW
+                return web_rates.count(store, to_ms(now), "identify", caller, _HOUR) <= _MOST_NAMED
 
-            teller = Teller(trusted=is_server, key=key, region=site.setting("country"), zone=site.zone, admit=admit)
+            octets = max(len(body), _LEAST)
+            if not is_server and web_rates.count(store, to_ms(now), "tracker", caller, _HOUR, more=octets) > _MOST_TOLD:
+                raise Refused(429, "too much from this address; try again in an hour")
+            teller = Teller(
+                trusted=is_server,
+                key=key,
+                keys=site.keys,
+                region=site.setting("country"),
+                zone=site.zone,
+                admit=admit,
+            )
             send_id = None if told.follow is None else site.keys.follow(told.follow)
             return record(store, now, told, teller, send_id=send_id)
 

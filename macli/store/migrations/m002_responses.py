@@ -175,6 +175,7 @@ CREATE TABLE web_rates (
   window_at INTEGER NOT NULL,
   times INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX web_rates_window ON web_rates (window_at);
 
 CREATE TABLE channels_again (
   id INTEGER PRIMARY KEY,
