@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from macli.effects.base import Effect
 from macli.effects.bouncing import suppress_after_several
 from macli.effects.complaining import note_unseen
-from macli.effects.consenting import cancel_sends, withdraw
+from macli.effects.consenting import cancel_sends, hold_no, withdraw
 from macli.effects.removing import stop_everything
 from macli.effects.suppressing import suppress
 from macli.effects.visiting import apply_rules
@@ -21,7 +21,7 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "email.unsubscribed": (withdraw("email", "email.unsubscribed"),),
     "sms.opted_out": (withdraw("sms", "sms.opted_out"),),
     "address.invalid": (suppress("sms", "address.invalid", "invalid"),),
-    "consent.withdrawn": (cancel_sends,),
+    "consent.withdrawn": (hold_no, cancel_sends),
     "contact.removed": (stop_everything,),
     "page.visited": (apply_rules,),
 }

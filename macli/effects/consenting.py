@@ -76,6 +76,33 @@ WHERE events.id IN ({_ONCE})
 """
 
 
+def hold_no(store: Store, now_ms: int, first: int, last: int) -> list[Caused]:
+    """A no that another system tells of holds like any other; where it names no channel, on all of them.
+
+    What macli's own doors tell is written down before: of that nothing is new here.
+    """
+    consents.say_no(store, now_ms, _TOLD, {"event": "consent.withdrawn", "first": first, "last": last})
+    touch(store, now_ms, "consent.withdrawn", first, last)
+    return []
+
+
+_CHANNELS = " UNION ALL ".join(f"SELECT '{channel}' AS channel" for channel in consents.CHANNELS)
+
+_TOLD = f"""
+SELECT told.contact_id, told.channel, told.topic, events.source, events.properties AS evidence, events.at
+FROM (
+  SELECT min(events.id) AS id, events.contact_id, ways.channel,
+    lower(coalesce(events.properties ->> 'topic', '')) AS topic
+  FROM events
+  JOIN ({_CHANNELS}) AS ways ON ways.channel = coalesce(events.properties ->> 'channel', ways.channel)
+  WHERE {NEW}
+    AND events.contact_id IS NOT NULL
+  GROUP BY events.contact_id, ways.channel, lower(coalesce(events.properties ->> 'topic', ''))
+) AS told
+JOIN events ON events.id = told.id
+"""
+
+
 def cancel_sends(store: Store, now_ms: int, first: int, last: int) -> list[Caused]:
     """Who said no gets nothing that was only planned; what a worker holds is looked at again at the wire."""
     params = {"now": now_ms, "event": "consent.withdrawn", "first": first, "last": last}

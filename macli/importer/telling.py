@@ -133,17 +133,18 @@ def tell_consents(store: Store, now: datetime, said: Mapping[str, Any], *, fire:
     turn one into the other.
     """
     wave = {name: said[name] for name in ("wave", "now")}
-    for mark, event, write, newly in (
-        (_MARK_WITHDRAWN, "consent.withdrawn", _withdraw, _NEWLY_WITHDRAWN),
-        (_MARK_UNSAID, "consent.granted", _say, _NEWLY_SAID),
+    for mark, event, write in (
+        (_MARK_WITHDRAWN, "consent.withdrawn", _withdraw),
+        (_MARK_UNSAID, "consent.granted", _say),
     ):
         store.execute(mark, wave)
+        written = {"now": said["now"], "after": consents.last(store), "status": event.partition(".")[2]}
+        write(store, said)
         if fire:
+            written["until"] = consents.last(store)
             for row in store.rows("SELECT DISTINCT channel, topic FROM incoming_consents"):
                 about = {"channel": row["channel"], "topic": row["topic"]}
-                asked = {**wave, **about, "status": event.partition(".")[2]}
-                _record(store, now, event, _CONSENTED.format(newly=newly), asked, about)
-        write(store, said)
+                _record(store, now, event, _CONSENTED, {**written, **about}, about)
 
 
 _NEWLY_WITHDRAWN = """
@@ -228,12 +229,13 @@ SELECT incoming.contact_id, incoming_consents.channel, incoming_consents.topic, 
 """
 
 _CONSENTED = """
-SELECT incoming.contact_id, :now AS at, NULL AS source_id, :properties AS properties, NULL AS send_id,
-  NULL AS campaign_id
-{newly}
-  AND incoming_consents.channel = :channel
-  AND incoming_consents.topic = :topic
-  AND incoming_consents.status = :status
+SELECT contact_id, :now AS at, NULL AS source_id, :properties AS properties, NULL AS send_id, NULL AS campaign_id
+FROM consent_log
+WHERE id > :after
+  AND id <= :until
+  AND channel = :channel
+  AND topic = :topic
+  AND status = :status
 """
 
 
