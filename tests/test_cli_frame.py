@@ -252,6 +252,14 @@ def test_help_explains_the_words_and_the_commands(macli: Run) -> None:
     assert "did you mean 'category'" in macli("help", "categroy").err
 
 
+def test_help_has_the_words_of_what_comes_back_and_calls_nothing_missing_that_is_there(macli: Run) -> None:
+    terms = {row["word"]: row["means"] for row in json.loads(macli("help", "--json").out)}
+    words = {"topic", "hit", "visitor", "form", "page", "banner", "asset", "device", "double opt-in", "hook", "tracker"}
+    assert words <= terms.keys()
+    missing = {word for word, means in terms.items() if "not in this version" in means}
+    assert not {word.lower().replace(" ", "-") for word in missing} & set(NAMES)
+
+
 def test_init_makes_a_workspace_that_keeps_everything_here(macli: Run, workspace: Path) -> None:
     assert {path.name for path in workspace.iterdir()} >= {
         "macli.toml",
