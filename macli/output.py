@@ -50,7 +50,8 @@ class Output:
         if self._said is not None:
             self._said.append(text)
         elif not self.quiet and shape not in MACHINE_SHAPES:
-            print(text)
+            # Who runs for long, into a file or a journal, is heard at once.
+            print(text, flush=True)
 
     def warn(self, text: str) -> None:
         """A line on standard error, whatever was asked."""
@@ -94,6 +95,7 @@ class Output:
         names = tuple(record.keys())
         if shape in ("json", "ndjson"):
             sys.stdout.write(json_text(members(record, names), indent=2 if shape == "json" else None) + "\n")
+            sys.stdout.flush()
         elif shape == "csv":
             self.rows((record,), columns=names, shape="csv")
         else:

@@ -96,6 +96,11 @@ def _from_keyring(service: str, name: str) -> str:
     return str(value)
 
 
+def reference(name: str) -> str:
+    """Where ``keep`` writes a secret of that name."""
+    return f"file:{FOLDER}/{_file_name(name)}"
+
+
 def keep(folder: Path, name: str, value: str) -> str:
     """Write a secret to a file only its owner can read; its reference."""
     place = folder / FOLDER
@@ -107,14 +112,13 @@ def keep(folder: Path, name: str, value: str) -> str:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(value)
-    return f"file:{FOLDER}/{path.name}"
+    return reference(name)
 
 
 def keep_once(folder: Path, name: str, make: Callable[[], str]) -> str:
     """The reference of a secret that is made when it is first asked for; a file that is there stays as it is."""
-    file = _file_name(name)
-    if (folder / FOLDER / file).exists():
-        return f"file:{FOLDER}/{file}"
+    if (folder / FOLDER / _file_name(name)).exists():
+        return reference(name)
     return keep(folder, name, make())
 
 

@@ -46,7 +46,7 @@ def url(ctx: typer.Context, name: Name, format: options.Format = None, json: opt
     macli, shape = Macli.of(ctx), options.shape(format, json)
     addresses = hooks.addresses(macli.store, macli.workspace.path, macli.setting("public_url"), name)
     if shape is None:
-        macli.out.say("\n".join(addresses))
+        macli.out.text("\n".join(addresses))
     else:
         macli.out.rows(({"url": one} for one in addresses), columns=("url",), shape=shape)
 

@@ -29,13 +29,18 @@ app = typer.Typer(no_args_is_help=True, help="Add a provider of a kind.")
 def add(macli: Macli, kind: str, name: str, given: dict[str, Any]) -> None:
     """Keep a provider, asking for the secrets that are wanted and were not given."""
     settings = {key: value for key, value in given.items() if value is not None}
-    asked = {option.key: _ask(macli, name, option) for option in wanted_secrets(kind, settings)}
-    kept = {key: secrets.keep(macli.workspace.path, f"{name}.{key}", value) for key, value in asked.items() if value}
-    kept |= {
-        option.key: secrets.keep_once(macli.workspace.path, f"{name}.{option.key}", option.made)
+    wanted = wanted_secrets(kind, settings)
+    made = {
+        option.key: option.made
         for option in options(module_of(kind).Settings)
         if option.made is not None and option.key not in settings
     }
+    # No secret is asked for or written, over another perhaps, for a provider that cannot be added.
+    named = {key: secrets.reference(f"{name}.{key}") for key in (*(option.key for option in wanted), *made)}
+    providers.check(macli.store, name, kind, {**settings, **named}, workspace=macli.workspace.path)
+    asked = {option.key: _ask(macli, name, option) for option in wanted}
+    kept = {key: secrets.keep(macli.workspace.path, f"{name}.{key}", value) for key, value in asked.items() if value}
+    kept |= {key: secrets.keep_once(macli.workspace.path, f"{name}.{key}", make) for key, make in made.items()}
     providers.add(macli.store, macli.now(), name, kind, {**settings, **kept}, workspace=macli.workspace.path)
     warn_of_exposed(macli, name)
     macli.out.say(f"added the {kind} provider {name!r}; macli provider test {name!r} tries it")

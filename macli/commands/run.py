@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from macli.commands import options
-from macli.commands.serve import Host, Port, place_of
+from macli.commands.serve import Host, Port, announce, place_of
 from macli.commands.tick import MaxSeconds, Workers
 from macli.context import Macli
+from macli.errors import UsageError
 
 
 def command(
@@ -37,14 +38,17 @@ def command(
 
     macli = Macli.of(ctx)
     interval = parse_duration(every).total_seconds()
+    if not interval:
+        raise UsageError(f"--every {every!r} is no time at all", hint="--every '1 minute'")
     serving: AbstractContextManager[None] = nullcontext()
     if serve:
         from macli.web.server import in_background
 
-        serving = in_background(place_of(macli, host, port), macli.clock)
+        place = place_of(macli, host, port)
+        serving = in_background(place, macli.clock)
     with serving, listening() as stop:
         if serve:
-            macli.out.say(f"serving {macli.workspace.path} at http://{host}:{port}")
+            announce(macli, place, json=json)
         while not stop():
             started = time.monotonic()
             report = run_tick(
@@ -59,4 +63,4 @@ def command(
                 macli.out.say(f"{report.at} {report.line()}")
             while not stop() and (rest := started + interval - time.monotonic()) > 0:
                 time.sleep(min(rest, 0.2))
-    macli.out.say("stopped; nothing is on the wire")
+    macli.out.say("stopped; nothing is on the wire", shape=options.shape(None, json))

@@ -71,7 +71,7 @@ def rm(ctx: typer.Context, address: Address, yes: options.Yes = False) -> None:
     channel, written = _read(macli, address)
     row = suppressions.on(macli.store, channel, written)
     if row is None:
-        raise UnknownName("suppressed address", written)
+        raise UnknownName("suppressed address", written, hint="macli suppression list")
     macli.out.confirm(f"{written} is suppressed ({row['reason']}). Did its owner ask to hear from you again?", yes=yes)
     suppressions.remove(macli.store, channel, written)
     macli.out.say(f"{written} may be written to again")
@@ -99,4 +99,6 @@ def _read(macli: Macli, address: str) -> tuple[str, str]:
 
     if "@" in address:
         return "email", normalise_email(address)
+    if not any(character.isdigit() for character in address):
+        raise UsageError(f"{address!r} is no e-mail address and no phone number", hint="ann@example.com, +48501000111")
     return "sms", normalise_phone(address, macli.setting("country"))

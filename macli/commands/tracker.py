@@ -41,6 +41,8 @@ def snippet(
         macli.out.record({"language": language, "client": text}, shape="json")
     else:
         macli.out.text(text)
+    if language == "js" and not macli.setting("tracker.domains"):
+        macli.out.warn("no page is listened to yet: macli settings set tracker.domains 'shop.example, *.shop.example'")
 
 
 @app.command()

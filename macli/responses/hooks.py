@@ -81,14 +81,14 @@ def listed(store: Store, workspace: Path, public_url: str | None) -> Iterator[di
 
 def addresses(store: Store, workspace: Path, public_url: str | None, name: str) -> list[str]:
     """The whole addresses of a hook, its secret in them. Raises OperationFailed where that is not made yet."""
+    row: Row | None = None if name.casefold() == EVENTS else providers.get(store, name)
     if public_url is None:
         raise OperationFailed(
             "no public_url: nobody outside can reach this workspace",
             hint="macli settings set public_url https://news.example.com",
         )
-    if name.casefold() == EVENTS:
+    if row is None:
         return [_address(public_url, "/hooks/events")]
-    row: Row = providers.get(store, name)
     if row["kind"] not in PATHS:
         raise UsageError(f"{row['name']!r} ({row['kind']}) reports nothing", hint="macli hook list")
     revealed = ""

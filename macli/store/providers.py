@@ -18,8 +18,7 @@ from macli.store.connection import Row, Store
 
 def add(store: Store, now: datetime, name: str, kind: str, settings: Mapping[str, Any], *, workspace: Path) -> int:
     """Keep a provider's settings if they hold; its id. Raises UsageError naming what is wrong."""
-    name = checked_name("provider", name)
-    providers.load(kind, settings, name=name, workspace=workspace)
+    name = check(store, name, kind, settings, workspace=workspace)
     with store.write():
         made: int | None = store.value(
             _ADD,
@@ -32,8 +31,28 @@ def add(store: Store, now: datetime, name: str, kind: str, settings: Mapping[str
             },
         )
     if made is None:
-        raise UsageError(f"there is a provider {name!r} already", hint=f"macli provider edit {name} changes it")
+        raise _taken(name)
     return made
+
+
+def check(store: Store, name: str, kind: str, settings: Mapping[str, Any], *, workspace: Path) -> str:
+    """The name of a provider that can be added; its secrets need not be there yet. Raises UsageError."""
+    name = _free_word(name)
+    providers.load(kind, settings, name=name, workspace=workspace)
+    if store.value("SELECT id FROM providers WHERE name_key = :key", {"key": name.casefold()}) is not None:
+        raise _taken(name)
+    return name
+
+
+def _taken(name: str) -> UsageError:
+    return UsageError(f"there is a provider {name!r} already", hint=f"macli provider edit {name} changes it")
+
+
+def _free_word(name: str) -> str:
+    name = checked_name("provider", name)
+    if name.casefold() == "events":
+        raise UsageError(f"{name!r} is the hook of your own systems", hint="give the provider another name")
+    return name
 
 
 _ADD = """
@@ -55,7 +74,7 @@ def edit(
 ) -> None:
     """Change settings, None taking one away. What was found by a test no longer holds afterwards."""
     row = get(store, name)
-    new_name = checked_name("provider", rename) if rename is not None else row["name"]
+    new_name = _free_word(rename) if rename is not None else row["name"]
     settings = {**json.loads(row["settings"]), **changes}
     settings = {key: value for key, value in settings.items() if value is not None}
     providers.load(row["kind"], settings, name=new_name, workspace=workspace)

@@ -74,6 +74,8 @@ def edit(
         raise UsageError("a URL rule gives either a tag or a segment", hint="--tag TAG or --segment SEGMENT")
     with store.write():
         found = url_rules.get(store, name)
+        if pattern is None and tag is None and segment is None and active is None:
+            raise UsageError("nothing to change", hint="for example --off, or --tag 'price list'")
         rule = {column: found[column] for column in ("id", "kind", "pattern", "tag", "segment_id", "active")}
         if pattern is not None:
             matcher(*pattern)

@@ -33,6 +33,11 @@ class Place:
     port: int
     workers: int = 1
 
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
 
 def serve(place: Place) -> None:
     """Serve until SIGINT or SIGTERM."""
