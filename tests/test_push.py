@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from py_vapid import Vapid02
 
 from macli.clock import to_ms
+from macli.forms import authoring
 from macli.model import Push
 from macli.providers import load
 from macli.providers.webpush import MOST_OCTETS, new_key
@@ -28,6 +29,7 @@ from macli.tick.tick import run_tick
 from macli.visitors.joining import join
 from tests.push_device import Browser, give, text, use_webpush
 from tests.site import keys, serving
+from tests.test_forms import Clock, hidden
 from tests.web_server import Answer, web_server
 from tests.world import NOW, World, add_campaign, add_contacts, new_world, opt_out
 
@@ -294,7 +296,7 @@ def test_a_visitor_subscribes_and_the_device_is_the_contacts_once_it_is_known(wo
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "https://shop.example")
     (device,) = devices.list_all(world.store)
     assert (device["contact_id"], device["agent"], device["service"]) == (None, "Firefox", "127.0.0.1")
-    assert join(world.store, NOW, VISITOR, 2)
+    assert join(world.store, NOW, VISITOR, 2, proven=True)
     assert devices.of_contact(world.store, 2) == (browser.device,)
 
 
@@ -311,9 +313,51 @@ def test_a_messages_token_says_whose_the_device_is_and_the_yes_is_kept_with_its_
     assert json.loads(said["evidence"])["page"] == "https://shop.example"
 
 
+def test_a_stranger_s_word_sends_nobody_s_messages_to_another_browser(world: World) -> None:
+    authoring.create_form(
+        world.store, NOW, "letters", "fields: [{name: email, required: yes}]", where="f", category=None
+    )
+    browsers = [Browser(f"http://127.0.0.1:9/{place}") for place in range(3)]
+    names = [str(place) * 22 for place in range(3)]
+    clock = Clock()
+    use_webpush(world)
+    with serving(world, clock) as client:
+
+        def subscribe(place: int) -> None:
+            posted = {"v": names[place], "subscription": browsers[place].subscription}
+            assert client.post("/push/subscribe", json=posted, headers=SHOP).status_code == 200
+
+        def identify(place: int, email: str, **more: str) -> None:
+            told = {"v": names[place], "identify": {"email": email}, **more}
+            assert client.post("/t", json=told, headers=SHOP).status_code == 204
+
+        subscribe(0)
+        identify(0, "c0@example.com")
+        identify(1, "c0@example.com")
+        subscribe(1)
+        shown = client.get("/f/letters").text
+        clock.passes(10)
+        typed = {**hidden(shown), "email": "c0@example.com", "_visitor": names[2]}
+        assert client.post("/f/letters", data=typed).status_code == 200
+        subscribe(2)
+        assert world.store.value("SELECT count(*) FROM visitors WHERE contact_id = 1") == 3
+        assert devices.of_contact(world.store, 1) == ()
+        assert world.store.value("SELECT count(*) FROM consents WHERE channel = 'push'") == 0
+        with world.store.write():
+            send_id = send_of(world, 1)
+        identify(1, "c0@example.com", m=keys(world).message(send_id).follow)
+        assert devices.of_contact(world.store, 1) == (browsers[1].device,)
+        names.append("n" * 22)
+        browsers.append(Browser("http://127.0.0.1:9/new"))
+        subscribe(3)
+        identify(3, "new@example.com")
+        newest = world.store.value("SELECT max(id) FROM contacts")
+        assert devices.of_contact(world.store, newest) == (browsers[3].device,)
+
+
 def test_the_same_browser_again_is_the_same_device_and_undoes_no_no(world: World) -> None:
     browser, token = Browser("http://127.0.0.1:9/1"), {"v": VISITOR}
-    join(world.store, NOW, VISITOR, 1)
+    join(world.store, NOW, VISITOR, 1, proven=True)
     with subscribing(world) as post:
         post({**token, "subscription": browser.subscription})
         opt_out(world, 1, "push")
@@ -335,7 +379,7 @@ def test_a_browser_that_got_another_endpoint_stays_the_same_device(world: World)
 
 def test_unsubscribing_the_last_device_takes_the_yes_back(world: World) -> None:
     browsers = [Browser(f"http://127.0.0.1:9/{place}") for place in range(2)]
-    join(world.store, NOW, VISITOR, 1)
+    join(world.store, NOW, VISITOR, 1, proven=True)
     said = "SELECT status FROM consents WHERE contact_id = 1 AND channel = 'push'"
     with subscribing(world) as post:
         for browser in browsers:
@@ -628,7 +672,7 @@ def test_p24_a_push_service_in_another_language_decrypts_the_message_until_the_d
         asked = {"userVisibleOnly": "true", "applicationServerKey": key}
         stays, expires = (ask(f"{push_service}/subscribe", asked) for _ in range(2))
         for place, subscription in enumerate((stays, expires)):
-            join(world.store, NOW, str(place) * 32, 1)
+            join(world.store, NOW, str(place) * 32, 1, proven=True)
             posted = {"v": str(place) * 32, "subscription": subscription}
             assert client.post("/push/subscribe", json=posted, headers=SHOP).status_code == 200
     ask(f"{push_service}/expire-subscription/{expires['clientHash']}", {})

@@ -71,7 +71,7 @@ def test_what_is_no_token_joins_nobody(world: World, junk: str) -> None:
     assert world.store.value("SELECT count(*) FROM visitors") == 0
 
 
-def test_the_devices_of_a_visitor_become_the_contacts(world: World) -> None:
+def test_the_devices_of_a_visitor_become_the_contacts_once_it_is_proven_who_sits_there(world: World) -> None:
     store = world.store
     with store.write():
         visitor = visitors.seen(store, to_ms(NOW), ANN)
@@ -82,7 +82,9 @@ def test_the_devices_of_a_visitor_become_the_contacts(world: World) -> None:
             """,
             {"visitor": visitor["id"]},
         )
-    join(store, NOW, ANN, 2)
+    assert join(store, NOW, ANN, 2)
+    assert store.value("SELECT contact_id FROM devices") is None
+    assert join(store, NOW, ANN, 2, proven=True)
     assert store.value("SELECT contact_id FROM devices") == 2
 
 

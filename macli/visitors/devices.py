@@ -67,16 +67,18 @@ def subscribe(
     agent: str | None,
     evidence: Mapping[str, Any],
 ) -> bool:
-    """Keep the device of a visitor, who is that contact where one is named; whether it is new.
+    """Keep the device of a visitor, who is proven to be that contact where one is named; whether it is new.
+
+    It is a contact's only where the visitor is proven to be that contact; until then nothing is sent to it.
 
     A new device is a yes to the channel; one that is known says nothing new, so that a page which asks
     at every visit does not undo a no.
     """
     with store.write():
         if contact_id is not None:
-            join(store, now, visitor_token, contact_id)
+            join(store, now, visitor_token, contact_id, proven=True)
         visitor = visitors.seen(store, to_ms(now), visitor_token)
-        whose = visitor["contact_id"]
+        whose = visitor["contact_id"] if visitor["proven"] else None
         new = devices.put(store, to_ms(now), device, contact_id=whose, visitor_id=visitor["id"], agent=agent)
         if new and whose is not None:
             contacts.grant_where(store, now, contacts.ONE, {"one_contact": whose}, "push", SOURCE, evidence=evidence)

@@ -8,20 +8,25 @@ from macli.store import Store, url_rules, visitors
 from macli.visitors.url_rules import hand_out
 
 
-def join(store: Store, now: datetime, visitor_token: str, contact_id: int) -> bool:
+def join(store: Store, now: datetime, visitor_token: str, contact_id: int, *, proven: bool = False) -> bool:
     """Make the visitor the contact's, with its whole history; whether it is the contact's now.
 
     A visitor that is another contact already is never moved: on a computer that people share the
     browser needs a new token then. False too for what is no token.
+
+    ``proven``: it was more than a stranger's word. Only then are the visitor's devices the contact's, since
+    what is sent to them is for nobody else to read.
     """
     if not visitors.is_token(visitor_token):
         return False
     with store.write():
         visitor = visitors.seen(store, to_ms(now), visitor_token)
-        if visitor["contact_id"] is not None:
-            return bool(visitor["contact_id"] == contact_id)
-        visitors.give(store, to_ms(now), visitor["id"], contact_id)
-        rules = url_rules.active(store)
+        if visitor["contact_id"] not in (None, contact_id):
+            return False
+        new = visitors.give(store, to_ms(now), visitor["id"], contact_id)
+        if proven:
+            visitors.prove(store, visitor["id"], contact_id)
+        rules = url_rules.active(store) if new else []
         if rules:
             visiting.gather(store, rules, _HISTORY, {"visitor": visitor["id"]})
             hand_out(store, now, rules)

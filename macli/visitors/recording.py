@@ -51,13 +51,15 @@ def record(store: Store, now: datetime, told: Told, teller: Teller, *, send_id: 
         raise UsageError('"v" is no visitor: 16 to 64 letters, digits, - and _')
     refused = list(told.refused)
     contact_id = moved = None
+    proven = teller.trusted
     if told.identity is not None:
+        proven = proven or proves(teller.key, told.identity)
         found = identify(
             store,
             now,
             told.identity,
             trusted=teller.trusted,
-            proven=proves(teller.key, told.identity),
+            proven=proven,
             region=teller.region,
             zone=teller.zone,
             admit=teller.admit,
@@ -65,11 +67,13 @@ def record(store: Store, now: datetime, told: Told, teller: Teller, *, send_id: 
         )
         refused += found.refused
         contact_id = found.contact_id
-    if token is not None and contact_id is not None and not join(store, now, token, contact_id):
+        proven = proven or found.made  # there was nobody yet from whom anything could be taken
+    if token is not None and contact_id is not None and not join(store, now, token, contact_id, proven=proven):
         token = moved = successor(teller.keys, token, contact_id)
-        join(store, now, token, contact_id)
-    if token is not None and contact_id is None and send_id is not None:
-        contact_id = _recipient(store, now, token, send_id)
+        join(store, now, token, contact_id, proven=proven)
+    if token is not None and send_id is not None:
+        recipient = _recipient(store, now, token, send_id)
+        contact_id = contact_id or recipient
     recorded = 0
     if told.events:
         recorded = _record_events(store, now, told, token, contact_id, refused)
@@ -91,7 +95,7 @@ def successor(keys: Keyring, token: str, contact_id: int) -> str:
 
 
 def _recipient(store: Store, now: datetime, token: str, send_id: int) -> int | None:
-    """Whose mail it was, where the visitor was nobody until now."""
+    """Whose mail it was, where the visitor was nobody until now or its reader."""
     contact_id: int | None = store.value(
         """
         SELECT contacts.id
@@ -102,7 +106,7 @@ def _recipient(store: Store, now: datetime, token: str, send_id: int) -> int | N
         """,
         {"send_id": send_id},
     )
-    return contact_id if contact_id is not None and join(store, now, token, contact_id) else None
+    return contact_id if contact_id is not None and join(store, now, token, contact_id, proven=True) else None
 
 
 def _record_events(

@@ -101,7 +101,8 @@ CREATE TABLE visitors (
   contact_id INTEGER REFERENCES contacts ON DELETE SET NULL,
   first_at INTEGER NOT NULL,
   last_at INTEGER NOT NULL,
-  joined_at INTEGER
+  joined_at INTEGER,
+  proven INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX visitors_contact ON visitors (contact_id) WHERE contact_id IS NOT NULL;
 
@@ -215,7 +216,7 @@ VIEWS = {
         ("id", "kind", "send", "link", "url", "method", "ip", "agent", "class", "rule", "rules_version"),
         ("at",),
     ),
-    "visitors_iso": ("visitors", ("id", "token", "contact_id"), ("first_at", "last_at", "joined_at")),
+    "visitors_iso": ("visitors", ("id", "token", "contact_id", "proven"), ("first_at", "last_at", "joined_at")),
 }
 
 
