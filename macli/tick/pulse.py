@@ -20,11 +20,12 @@ HARMLESS = frozenset(
 """Events of macli's own that never change who may be written to; a company's own never do either."""
 
 # What must not have changed between a claim and the wire: anyone's no, a suppression, a contact, a
-# campaign's state. An import says no without an event, so contacts and the consent log are looked at
-# too; not the consents, whose rows change in their place. The number of a suppression that was taken
-# back is given again, so the newest one's address counts as well.
+# campaign's state. An import says no without an event, so contacts and consents are looked at too,
+# and the consent log, since what held before changes in its place. The number of a suppression that
+# was taken back is given again, so the newest one's address counts as well.
 _PULSE = """
 SELECT (SELECT id || ' ' || channel || ' ' || address FROM suppressions ORDER BY id DESC LIMIT 1),
+       coalesce((SELECT max(id) FROM consents), 0),
        coalesce((SELECT max(id) FROM consent_log), 0),
        coalesce((SELECT max(updated_at) FROM contacts), 0),
        (SELECT coalesce(sum(updated_at), 0) FROM campaigns),
