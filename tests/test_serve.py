@@ -290,3 +290,14 @@ def test_no_host_a_request_names_is_a_fault(world: World) -> None:
             for path in ("/health", "/health/", "/f/x/embed.json", "/f/x/popup.json", "/p/x", "/nothing"):
                 headers = {"Host": host, "Origin": "https://news.example"}
                 assert client.get(path, headers=headers).status_code in (200, 307, 404)
+
+
+def test_a_broken_key_file_breaks_no_link_of_a_sent_mail(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("macli.web.site._SETTINGS_LAST", 0.0)
+    message = keys(world).message(1)
+    with serving(world) as client:
+        (world.path / "secrets" / "signing.key").write_text("")
+        for _ in range(2):
+            assert client.get(f"/c/{message.follow}/999").status_code == 302
+            assert client.get("/health").status_code == 200
+            assert client.post(f"/u/{message.act}").status_code == 200

@@ -87,8 +87,7 @@ def keep(store: Store, now: datetime, sent: Sent, *, zone: ZoneInfo, faithful: b
         for place in sent.answers.consents:
             _consent(store, now, sent, contact_id, place, proven=proven, newcomer=newcomer)
         if sent.visitor is not None:
-            # Of a contact that is new nothing can be taken; else only its own mail proves who fills the form.
-            itself = found is None or proven or _recipient(store, sent.mail) == contact_id
+            itself = proven or _recipient(store, sent.mail) == contact_id
             joining.join(store, now, sent.visitor, contact_id, proven=itself)
         events.record(store, now, [_event(store, now, sent, contact_id)])
     return {}

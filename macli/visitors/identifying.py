@@ -26,10 +26,9 @@ _OWN = ("timezone", "locale")
 
 @dataclass(kw_only=True)
 class Found:
-    """Whose the visitor is; whether that contact was ``made`` by it; ``refused`` says what was not taken, and why."""
+    """Whose the visitor is; ``refused`` says what was not taken, and why."""
 
     contact_id: int | None = None
-    made: bool = False
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -136,7 +135,7 @@ def _believed(
 ) -> Found:
     traits = {name: value for name, value in identity.traits.items() if name not in _OWN}
     if found is None:
-        told.contact_id, told.made = _create(store, now, own, traits, zone, told), True
+        told.contact_id = _create(store, now, own, traits, zone, told)
         return told
     told.contact_id = found["id"]
     try:
@@ -169,7 +168,7 @@ def _hardly_believed(
         except UsageError as error:
             told.refused.append((f"identify.traits.{name}", error.message))
     if found is None:
-        told.contact_id, told.made = _create(store, now, own, traits, zone, told), True
+        told.contact_id = _create(store, now, own, traits, zone, told)
         return told
     told.contact_id = found["id"]
     for name, value in traits.items():

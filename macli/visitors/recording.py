@@ -67,7 +67,6 @@ def record(store: Store, now: datetime, told: Told, teller: Teller, *, send_id: 
         )
         refused += found.refused
         contact_id = found.contact_id
-        proven = proven or found.made  # there was nobody yet from whom anything could be taken
     if token is not None and contact_id is not None and not join(store, now, token, contact_id, proven=proven):
         token = moved = successor(teller.keys, token, contact_id)
         join(store, now, token, contact_id, proven=proven)

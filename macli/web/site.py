@@ -1,6 +1,7 @@
 """What every request is handed: the writer, a way to read, the settings, the keys and the now."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from macli.clock import Clock, to_ms
+from macli.errors import OperationFailed
 from macli.signing import Keyring, keyring
 from macli.store import Store, open_store
 from macli.web.writer import Job, Writer
@@ -79,7 +81,13 @@ class Site:
         if time.monotonic() < self._fresh_until:
             return
         self._fresh_until = time.monotonic() + _SETTINGS_LAST
-        self._settings, self._keys = await self.read(self._current)
+        try:
+            self._settings, self._keys = await self.read(self._current)
+        except OperationFailed as error:
+            # Links in sent mail are answered with the keys there were, until somebody has mended their file.
+            if self._keys is None:
+                raise
+            logging.getLogger("uvicorn.error").warning("%s", error.message)
 
     def _current(self, store: Store) -> tuple[dict[str, Any], Keyring]:
         from macli.config import REGISTRY
@@ -92,6 +100,7 @@ class Site:
         if store is None:
             store = open_store(self.store_path)
             self._own.store = store
+        store.check_place()
         return store
 
     async def _close_one(self, together: Barrier) -> None:
