@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -26,14 +27,15 @@ from macli.model import NewEvent
 from macli.privacy import erase
 from macli.providers import twilio_callbacks
 from macli.responses import texts, told
-from macli.store import settings, suppressions, topics
+from macli.store import open_store, settings, suppressions, topics, upkeep
 from macli.store.preferences import Preferences
+from macli.tick.tick import run_tick
 from tests import sink as sinks
 from tests.letters import complaint, letter, notice, original
 from tests.site import keys, serving
 from tests.test_at_most_once import broadcast, tick_in_a_child, wait_for
 from tests.test_serve import server
-from tests.world import NOW, World, add_contacts, new_world
+from tests.world import NOW, World, add_campaign, add_contacts, new_world
 
 PEOPLE = 1200
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -141,6 +143,34 @@ def test_an_answered_no_holds_though_sender_and_server_are_killed_again_and_agai
     assert world.store.value("PRAGMA integrity_check") == "ok"
     assert world.store.rows("PRAGMA foreign_key_check") == []
     assert not world.states().keys() & {"planned", "claimed", "sending"}
+
+
+def test_a_server_whose_store_was_replaced_by_a_backup_answers_no_no_it_cannot_keep(tmp_path: Path) -> None:
+    world = new_world(tmp_path / "shop")
+    add_contacts(world.store, 2)
+    add_campaign(world.store)
+    run_tick(world.engine())
+    settings.put(world.store, NOW, "public_url", "https://news.example")
+    upkeep.backup(world.store, tmp_path / "backup.db")
+    tokens = [keys(world).message(send_id).act for send_id in (1, 2)]
+    world.store.close()
+
+    def withdrawn() -> int:
+        with open_store(world.path / "macli.db") as store:
+            return int(store.value("SELECT count(*) FROM consents WHERE status = 'withdrawn'"))
+
+    with serving(world) as client:
+        assert client.post(f"/u/{tokens[0]}", data=ONE_CLICK).status_code == 200
+        assert withdrawn() == 1
+        for name in ("macli.db", "macli.db-wal", "macli.db-shm"):
+            (world.path / name).unlink()
+        shutil.copy(tmp_path / "backup.db", world.path / "macli.db")
+        assert client.post(f"/u/{tokens[1]}", data=ONE_CLICK).status_code == 503
+        assert client.get(f"/u/{tokens[1]}").status_code == 503
+        assert withdrawn() == 0
+    with serving(world) as client:
+        assert client.post(f"/u/{tokens[1]}", data=ONE_CLICK).status_code == 200
+    assert withdrawn() == 1
 
 
 # Every door

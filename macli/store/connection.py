@@ -1,5 +1,6 @@
 """The connection to the store: rows out, transactions in, one writer at a time."""
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,15 @@ class Store:
         self.dialect = dialect
         self._synchronous = "FULL"
         self._turn: locks.Turn | None = None
+        self._files = _files(path)
+
+    def check_place(self) -> None:
+        """Raises OSError where other files stand in the place of those that were opened: a backup was restored.
+
+        What is written then is in none of them.
+        """
+        if any(known not in (None, now) for known, now in zip(self._files, _files(self.path), strict=True)):
+            raise OSError(f"{self.path} was replaced by another file; stop what uses it and start that anew")
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
         return self.connection.execute(sql, params).fetchall()
@@ -106,6 +116,19 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _files(path: Path) -> tuple[tuple[int, int] | None, ...]:
+    """What tells the store's file, and its log's, from any other that bears its name."""
+    found: list[tuple[int, int] | None] = []
+    for file in (path, f"{path}-wal"):
+        try:
+            known = os.stat(file)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((known.st_dev, known.st_ino))
+    return tuple(found)
 
 
 def open_store(path: Path, *, create: bool = False) -> Store:

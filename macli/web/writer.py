@@ -98,12 +98,14 @@ class Writer:
         answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
             store = store or open_store(self._path)
+            store.check_place()
             # A hit lost in a power cut is one open less; a lost no would be a mail too much.
             with store.write(durable=bool(jobs)):
                 if hits:
                     store.execute(_HITS, {"hits": json.dumps([hit for hit, _ in hits])})
                 now = self._clock()
                 answers += [(future, *_attempt(store, job, now)) for job, future in jobs]
+            store.check_place()
         except BaseException as error:
             # The transaction is undone: everyone in it is told, and the next requests try anew.
             answers = [(future, None, error) for _, future in (*hits, *jobs)]
