@@ -110,6 +110,17 @@ def parse_when(text: str, *, now: datetime, default: ZoneInfo) -> datetime:
     ``now``, ``today``, ``tomorrow``, ``in 3 days``, ``+2h``. Without a zone, ``default`` is meant.
     Raises UsageError.
     """
+    try:
+        return _when(text, now, default)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{text!r} is no time: {error}", hint=_TIMES) from None
+
+
+_TIMES = "write for example '2026-12-01 09:00 Europe/Warsaw', '2026-12-01T08:00Z' or 'in 2 hours'"
+
+
+def _when(text: str, now: datetime, default: ZoneInfo) -> datetime:
+    """Raises UsageError; ValueError or OverflowError where it is a time that no calendar has."""
     words = text.strip()
     lowered = words.lower()
     if lowered == "now":
@@ -120,14 +131,10 @@ def parse_when(text: str, *, now: datetime, default: ZoneInfo) -> datetime:
     if lowered.startswith(("in ", "+")):
         return now + parse_duration(lowered.removeprefix("in ").removeprefix("+"))
     match = _WHEN.match(words)
-    hint = "write for example '2026-12-01 09:00 Europe/Warsaw', '2026-12-01T08:00Z' or 'in 2 hours'"
     if match is None:
-        raise UsageError(f"{text!r} is no time", hint=hint)
-    try:
-        day = date.fromisoformat(match["date"])
-        clock = time.fromisoformat((match["time"] or "00:00").rjust(5, "0"))
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no time: {error}", hint=hint) from None
+        raise UsageError(f"{text!r} is no time", hint=_TIMES)
+    day = date.fromisoformat(match["date"])
+    clock = time.fromisoformat((match["time"] or "00:00").rjust(5, "0"))
     name = match["zone"]
     if name and (name == "Z" or name[0] in "+-"):
         offset = "+00:00" if name == "Z" else name

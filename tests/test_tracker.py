@@ -162,6 +162,13 @@ def test_the_clock_of_a_browser_is_bounded_and_set_right(world: World, site: Tes
     assert [event["at"] for event in log(world)] == [now, now - 7 * day, now - 1000, now - 3_000]
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00+12:00", "2026-01-01T00:00+99:99"])
+def test_a_time_no_calendar_has_is_refused(world: World, site: TestClient, server, at: str) -> None:
+    said = site.post("/t", json={"v": ANN, "events": [{**PAGE, "at": at}]}, headers=server)
+    assert (said.status_code, said.json()["recorded"]) == (200, 0)
+    assert "is no time" in said.json()["refused"][0]["why"]
+
+
 def test_a_server_tells_of_the_past_but_not_of_the_future(world: World, site: TestClient, server) -> None:
     for at in ("2020-01-01T00:00:00Z", "2099-01-01T00:00:00+02:00"):
         message = {"identify": {"email": "c0@example.com"}, "events": [{"name": "order.paid", "at": at}]}
