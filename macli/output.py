@@ -1,9 +1,11 @@
 """What people and programs read: lines, rows in every shape, progress; the only module that prints."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -300,3 +302,20 @@ def _write_array(rows: Iterator[Record], columns: Sequence[str]) -> None:
         sys.stdout.write(f"{before}\n  {json_text(members(row, columns))}")
         before = ","
     sys.stdout.write("\n]\n" if before == "," else "[]\n")
+
+
+@contextmanager
+def into(file: Path | None) -> Iterator[None]:
+    """What is printed in a block goes to a file, which has all of it or stays as it was; None is stdout."""
+    if file is None:
+        yield
+        return
+    aside = file.with_name(f".{file.name}.{os.getpid()}") if file.is_file() or not file.exists() else file
+    try:
+        with aside.open("w", encoding="utf-8", newline="") as opened, redirect_stdout(opened):
+            yield
+        if aside != file:
+            aside.replace(file)
+    finally:
+        if aside != file:
+            aside.unlink(missing_ok=True)

@@ -3,15 +3,18 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import Run
+
+from macli.output import into
 
 
 def test_a_provider_that_cannot_be_added_leaves_no_secret_behind(workspace: Path, macli: Run) -> None:
@@ -99,3 +102,36 @@ def test_serving_listens_nowhere_unasked_and_no_run_spins(workspace: Path, macli
     assert "--host is empty" in macli("serve", "--host", "").err
     ran = macli("run", "--every", "0s")
     assert (ran.code, ran.out) == (2, "")
+
+
+def test_ctrl_c_behind_an_erasure_still_says_what_remains(workspace: Path, macli: Run) -> None:
+    macli("contact", "add", "ann@example.com")
+    store = workspace / "macli.db"
+    # Somebody reads what was before, so that the file cannot be rewritten just now.
+    with closing(sqlite3.connect(store)) as reader, closing(sqlite3.connect(store)) as see:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM contacts").fetchone()
+        words = ["--workspace", str(workspace), "contact", "erase", "ann@example.com", "--yes"]
+        erasing = subprocess.Popen([sys.executable, "-m", "macli", *words], stdout=subprocess.PIPE, text=True)
+        while erasing.poll() is None and not see.execute("SELECT * FROM meta WHERE key = 'erasure_unswept'").fetchone():
+            time.sleep(0.02)
+        time.sleep(0.3)
+        assert erasing.poll() is None
+        erasing.send_signal(signal.SIGINT)
+        reader.rollback()
+        out, _ = erasing.communicate(timeout=60)
+    assert "erased ann@example.com" in out
+    assert "until the next tick rewrites it" in out
+
+
+def test_an_export_that_ends_early_leaves_the_file_as_it_was(workspace: Path, macli: Run, tmp_path: Path) -> None:
+    macli("contact", "add", "ann@example.com")
+    file = tmp_path / "all.csv"
+    file.write_text("as it was", "utf-8")
+    with pytest.raises(ZeroDivisionError), into(file):
+        print(1 / 0)
+    assert (file.read_text("utf-8"), [*tmp_path.glob(".all*")]) == ("as it was", [])
+    assert macli("contact", "export", "-o", str(file)).code == 0
+    assert len(file.read_text("utf-8").splitlines()) == 2
+    assert macli("contact", "export", "-o", "/dev/null").code == 0
+    assert not Path("/dev/null").is_file()

@@ -34,7 +34,7 @@ def command(
     what = ", ".join(f"{name}: {count:,}" for name, count in person.counts.items())
     macli.out.confirm(f"erase {contact} for good ({what or 'what still mentions it'})?", yes=yes)
     others = erase.erase(macli.store, macli.now(), person)
-    if trouble := sweeping.finish(macli.store):
+    if trouble := sweeping.follow(macli.store):
         left.append(f"the store's file, where it was, until the next tick rewrites it: {trouble}")
     left += remaining.here(macli.store, person, macli.workspace.log)
     _say(macli, shape, f"erased {contact}: {what or f'{others} mentions'}", person.counts, others, left)

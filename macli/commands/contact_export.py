@@ -53,14 +53,12 @@ def command(
 
 
 def _many(macli: Macli, where: str | None, output: Path | None, shape: str | None) -> None:
-    from contextlib import nullcontext, redirect_stdout
-
+    from macli.output import into
     from macli.store import contacts
 
     found = selected(macli, where)
     rows, columns = contacts.exported(macli.store, found), contacts.export_columns(macli.store)
-    file = output.open("w", encoding="utf-8", newline="") if output is not None else None
-    with file or nullcontext(), redirect_stdout(file) if file else nullcontext():
+    with into(output):
         macli.out.rows(rows, columns=columns, shape=shape or "csv")
 
 

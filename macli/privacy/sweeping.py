@@ -39,6 +39,17 @@ def finish(store: Store) -> str | None:
     return None
 
 
+def follow(store: Store) -> str | None:
+    """Sweep what was erased just now; why that could not be done.
+
+    Ctrl-C leaves it to the next tick: the erasure is done, and what remains elsewhere is still to be said.
+    """
+    try:
+        return finish(store)
+    except KeyboardInterrupt:
+        return "stopped"
+
+
 def chore(engine: "Engine", trouble: "Trouble") -> int:
     """Finish a sweep that was interrupted, or was not possible. Nothing of this is heard from outside: 0."""
     if said := finish(engine.store):
