@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from macli.clock import to_ms
 from macli.store import open_store, settings
 from macli.tick.tick import run_tick
 from tests.conftest import Run
@@ -53,6 +54,13 @@ def test_a_chore_that_breaks_keeps_no_other_from_its_work(world: World) -> None:
     assert report.messages == {"accepted": 2}
     assert report.failed == {"hits": "OperationalError: no such table: agents"}
     assert world.store.value("SELECT count(*) FROM meta WHERE key IN ('complaints_from', 'retention_at')") == 1
+
+
+def test_what_was_done_by_a_clock_that_was_set_back_since_is_done_again(world: World) -> None:
+    run_tick(world.engine(LATER + timedelta(days=400)), chosen_time=True)
+    run_tick(world.engine(LATER))
+    noted = world.store.value("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'retention_at'")
+    assert noted == to_ms(LATER)
 
 
 def test_the_command_says_what_failed_and_ends_with_1(workspace: Path, macli: Run) -> None:

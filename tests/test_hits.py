@@ -194,6 +194,25 @@ def test_a_server_digests_again_once_what_kept_it_from_it_is_mended(
     assert (meanwhile, told()) == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("state", "address", "agent", "then"),
+    [
+        ("unknown", "c0@example.com", BROWSER, "delivered"),
+        ("planned", "c0@example.com", BROWSER, "delivered"),
+        ("unknown", "c0@example.com", "curl/8", "unknown"),
+        ("planned", None, BROWSER, "planned"),
+    ],
+)
+def test_a_message_in_doubt_that_a_person_opened_has_arrived_and_is_not_sent_again(
+    world: World, state: str, address: str | None, agent: str, then: str
+) -> None:
+    with world.store.write():
+        world.store.execute("UPDATE sends SET state = ?, address = ? WHERE id = 1", (state, address))
+    assert ask(world, f"/o/{token(world, 1)}.gif", agent=agent) == [200]
+    digested(world)
+    assert world.store.value("SELECT state FROM sends WHERE id = 1") == then
+
+
 def test_r32_what_a_contact_asked_not_to_be_recorded_is_not_and_the_link_still_leads_on(world: World) -> None:
     with world.store.write():
         world.store.execute("INSERT INTO preferences (contact_id, untracked, changed_at) VALUES (1, 1, 0)")

@@ -139,6 +139,26 @@ def test_a_mailbox_that_does_not_answer_is_told_and_stops_nothing(
     assert "hunter2" not in doctor + macli("mail", "list", "--json").out + ran.out
 
 
+def test_whatever_is_wrong_with_one_mailbox_the_next_is_read(world: World) -> None:  # noqa: F811
+    for name in ("broken", "returns"):
+        deliver(world.path / name, notice(to=verp(world)))
+        mailboxes.add(world.store, NOW, name, "maildir", {"path": name})
+    with world.store.write():
+        world.store.execute("""UPDATE mailboxes SET cursor = '{"newest": "?"}' WHERE name = 'broken'""")
+    report = run_tick(world.engine(LATER))
+    assert "ValueError" in report.unreachable["mailbox broken"]
+    assert (report.heard, report.failed, mail(world)) == (1, {}, ["email.bounced"])
+
+
+def test_a_mailbox_read_by_a_clock_that_was_set_back_since_is_read_at_once(world: World) -> None:  # noqa: F811
+    deliver(world.path / "returns")
+    mailboxes.add(world.store, NOW, "returns", "maildir", {"path": "returns"})
+    run_tick(world.engine(LATER + timedelta(days=400)), chosen_time=True)
+    deliver(world.path / "returns", notice(to=verp(world)))
+    assert run_tick(world.engine(LATER)).heard == 1
+    assert mail(world) == ["email.bounced"]
+
+
 def test_a_crash_before_the_cursor_is_kept_repeats_and_changes_nothing(world: World) -> None:  # noqa: F811
     deliver(world.path / "box", notice(to=verp(world)), letter(sender="c1@example.com"))
     mailboxes.add(world.store, NOW, "bounces", "maildir", {"path": "box"})

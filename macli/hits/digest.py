@@ -9,6 +9,8 @@ from macli.clock import to_ms
 from macli.hits import rules as written
 from macli.hits.judging import judge
 from macli.hits.rules import CLASSES, Rules
+from macli.model import Report
+from macli.responses import hear
 from macli.store import Store, ledger
 
 if TYPE_CHECKING:
@@ -101,8 +103,30 @@ def digest_some(store: Store, now: datetime, rules: Rules, *, after: int = 0, li
         store.execute(_UNWANTED)
         store.execute("DELETE FROM judged WHERE id NOT IN (SELECT id FROM hits)")
         record(store, now)
+        _arrived(store, now)
         store.execute(_KEEP, {"version": rules.version})
     return found, last
+
+
+def _arrived(store: Store, now: datetime) -> None:
+    """A message in doubt that a person opened or clicked has arrived; where it was to be sent again, it is not."""
+    reports = [
+        Report(source=SOURCE, source_id=f"arrived:{row['send']}", at=row["at"], state="delivered", send_id=row["send"])
+        for row in store.rows(_IN_DOUBT)
+    ]
+    hear(store, now, reports)
+
+
+# One that a server surely did not take is planned again without an address; a scanner there may have
+# followed its links all the same.
+_IN_DOUBT = """
+SELECT judged.send, min(judged.at) AS at
+FROM judged
+JOIN sends ON sends.id = judged.send
+WHERE judged.class = 'human'
+  AND (sends.state = 'unknown' OR (sends.state = 'planned' AND sends.address IS NOT NULL))
+GROUP BY judged.send
+"""
 
 
 def record(store: Store, now: datetime) -> None:

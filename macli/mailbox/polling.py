@@ -33,7 +33,7 @@ def poll(engine: Engine, trouble: Callable[[str, str], None]) -> int:
     a mailbox that cannot be read; the others are read all the same."""
     new = 0
     until = time.monotonic() + SECONDS
-    for row in mailboxes.unread_since(engine.store, to_ms(engine.now) - EVERY_MS):
+    for row in mailboxes.unread_since(engine.store, to_ms(engine.now) - EVERY_MS, to_ms(engine.moment())):
         if time.monotonic() >= until:
             break
         why: str | None = None
@@ -41,8 +41,9 @@ def poll(engine: Engine, trouble: Callable[[str, str], None]) -> int:
             new += sum(
                 found for found, _ in read_new(engine.store, engine.moment(), row, engine.workspace, until=until)
             )
-        except (MacliError, OSError) as error:
-            why = error.message if isinstance(error, MacliError) else str(error)
+        except Exception as error:
+            # Whatever a server says or a message holds, a no may lie in the next mailbox.
+            why = error.message if isinstance(error, MacliError) else f"{type(error).__name__}: {error}"
             trouble(f"mailbox {row['name']}", why)
         mailboxes.note_read(engine.store, engine.moment(), row["id"], why)
     return new

@@ -47,16 +47,20 @@ def list_all(store: Store) -> list[Row]:
     return store.rows("SELECT name, kind, settings, read_at, trouble FROM mailboxes ORDER BY name_key")
 
 
-def unread_since(store: Store, before_ms: int) -> list[Row]:
-    """The mailboxes last read before an instant, those that wait longest first."""
+def unread_since(store: Store, before_ms: int, now_ms: int) -> list[Row]:
+    """The mailboxes last read before an instant, those that wait longest first.
+
+    One that was read in what is the future now, by a clock that was set back, is among them.
+    """
     return store.rows(
         """
         SELECT *
         FROM mailboxes
         WHERE coalesce(read_at, 0) <= :before
+           OR read_at > :now
         ORDER BY coalesce(read_at, 0), id
         """,
-        {"before": before_ms},
+        {"before": before_ms, "now": now_ms},
     )
 
 

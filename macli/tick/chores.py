@@ -33,7 +33,7 @@ CHORES: tuple[Chore, ...] = (
     Chore(
         name="mailboxes",
         run="macli.mailbox.polling:poll",
-        due="EXISTS (SELECT 1 FROM mailboxes WHERE coalesce(read_at, 0) <= :now - 55000)",
+        due="EXISTS (SELECT 1 FROM mailboxes WHERE coalesce(read_at, 0) <= :now - 55000 OR read_at > :now)",
     ),
     Chore(
         name="complaints",
@@ -45,7 +45,15 @@ CHORES: tuple[Chore, ...] = (
     Chore(
         name="retention",
         run="macli.privacy.retention:chore",
-        due="NOT EXISTS (SELECT 1 FROM meta WHERE key = 'retention_at' AND CAST(value AS INTEGER) > :now - 86400000)",
+        due="""
+        NOT EXISTS (
+          SELECT 1
+          FROM meta
+          WHERE key = 'retention_at'
+            AND CAST(value AS INTEGER) > :now - 86400000
+            AND CAST(value AS INTEGER) <= :now
+        )
+        """,
     ),
     Chore(
         name="erasure",

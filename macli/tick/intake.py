@@ -48,7 +48,9 @@ def intake(engine: Engine, trouble: Callable[[str, str], None] = lambda name, wh
     for age in AGES:
         key = f"asked_after_{age // timedelta(minutes=1)}_minutes"
         upto = to_ms(engine.moment() - age)
-        after = max(engine.store.value(_ASKED, {"key": key}) or 0, upto - _FORGOTTEN_MS)
+        asked = engine.store.value(_ASKED, {"key": key}) or 0
+        # What was noted ahead of now, by a clock that was set back, says nothing.
+        after = max(asked if asked <= upto else 0, upto - _FORGOTTEN_MS)
         rows = engine.store.rows(_OPEN, {"after": after, "upto": upto, "limit": MOST})
         if not rows:
             continue
