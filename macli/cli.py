@@ -24,7 +24,7 @@ from typer.exceptions import Abort, Exit
 from macli import __version__
 from macli.clock import system_clock
 from macli.context import Macli
-from macli.errors import MacliError, UnknownName
+from macli.errors import MacliError, UnknownName, UsageError
 from macli.log import Log, without_secrets
 
 Section: TypeAlias = dict[str, str]
@@ -275,6 +275,8 @@ def _report(error: Exception, args: Sequence[str], macli: Macli) -> int:
         # Whoever read has gone; Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    if isinstance(error, OverflowError) and "SQLite" in str(error):
+        return _fail(args, macli, "a number is larger than any the store can hold", None, UsageError.exit_code)
     if known := surroundings(error):
         return _fail(args, macli, *known, 1)
     return _unexpected(error, args, macli)

@@ -135,3 +135,19 @@ def test_an_export_that_ends_early_leaves_the_file_as_it_was(workspace: Path, ma
     assert len(file.read_text("utf-8").splitlines()) == 2
     assert macli("contact", "export", "-o", "/dev/null").code == 0
     assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("device", "rm", "{}"),
+        ("message", "show", "{}"),
+        ("contact", "erase", "#{}", "--yes"),
+        ("suppression", "list", "--limit", "{}"),
+        ("contact", "export", "#{}"),
+    ],
+)
+def test_a_number_no_store_can_hold_is_the_callers_mistake(workspace: Path, macli: Run, words: tuple[str, ...]) -> None:
+    ran = macli(*(word.format(10**23) for word in words))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "macli: a number is larger than any the store can hold\n"
