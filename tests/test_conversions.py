@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from conftest import Ran
 
 from macli import events
 from macli.clock import to_ms
@@ -236,7 +237,7 @@ def test_p45_a_conversion_is_given_changed_and_taken_away_by_options(macli, work
     def shown() -> str | None:
         return json.loads(macli("campaign", "show", "spring", "--json").out).get("conversion")
 
-    assert shown() == "order.paid, within 1 week after a click or 1 day after an open"
+    assert shown() == "order.paid, total summed up, within 1 week after a click or 1 day after an open"
     macli("campaign", "edit", "spring", "--conversion", "trial.started")
     assert str(shown()).startswith("trial.started,")
     macli("campaign", "edit", "spring", "--conversion", "")
@@ -263,3 +264,19 @@ def test_p45_the_report_shows_it_to_people(macli, workspace: Path) -> None:
         "0",
         "0.0",
     )
+
+
+def test_p45_a_conversion_that_can_never_count_is_told(macli, workspace: Path) -> None:
+    def made(name: str, conversion: dict[str, object]) -> Ran:
+        campaign = {"name": name, "entry": {}, "steps": [], "conversion": conversion}
+        (workspace / "campaign.yaml").write_text(json.dumps(campaign))
+        return macli("campaign", "create", name, "--file", "campaign.yaml")
+
+    for url in ("/thanks", "shop.example/thanks"):
+        ran = made("seen", {"url": url})
+        assert (ran.code, "begins no page's address" in ran.err) == (2, True)
+    assert macli("form", "create", "Trial", "--field", "email!").code == 0
+    assert made("typed", {"form": "trial"}).code == 0
+    assert "none is named 'trial'; did you mean 'Trial'?" in macli("campaign", "show", "typed").out
+    assert made("filled", {"form": "Trial"}).code == 0
+    assert "none is named" not in macli("campaign", "show", "filled").out

@@ -38,6 +38,8 @@ class Conversion:
             raise UsageError("a conversion is one of 'event', 'form' and 'url'")
         if self.event is None and (self.where or self.value):
             raise UsageError("'where' and 'value' belong to a conversion with 'event'")
+        if self.url is not None and not self.url.startswith(("https://", "http://")):
+            raise UsageError(f"{self.url!r} begins no page's address", hint="for example https://shop.example/thanks")
         if self.value is not None and not _PROPERTY.fullmatch(self.value):
             raise UsageError(f"{self.value!r} is no name of a property", hint="for example total")
         for name in ("after_click", "after_open"):

@@ -41,6 +41,7 @@ def conversion_in_words(conversion: Conversion | None) -> str | None:
         return None
     if conversion.event is not None:
         what = f"{conversion.event} with {conversion.where}" if conversion.where else conversion.event
+        what += f", {conversion.value} summed up" if conversion.value else ""
     else:
         what = f"the form {conversion.form!r}" if conversion.form else f"a visit to {conversion.url}"
     after = f"{format_duration(conversion.after_click)} after a click"

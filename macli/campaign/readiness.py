@@ -10,6 +10,7 @@ from macli.actions.sending import Send
 from macli.campaign.definition import Campaign
 from macli.campaign.entry_rule import audience_rule, condition_rule
 from macli.campaign.steps import Node
+from macli.errors import did_you_mean
 from macli.model import ChannelKind, Purpose, Where
 from macli.store import Store
 from macli.store.connection import Row
@@ -66,6 +67,7 @@ def findings(
     if found:
         return found
     steps = list(sending_steps(store, campaign))
+    found += _conversion(store, campaign)
     found += _shape(row["name"], campaign, steps)
     for step in steps:
         found += _carrier(step)
@@ -150,6 +152,14 @@ def _carrier(step: SendingStep) -> Iterator[Finding]:
         yield _error(
             f"the channel {step.channel!r} has no provider", f"macli channel set {step.channel} --provider NAME"
         )
+
+
+def _conversion(store: Store, campaign: Campaign) -> Iterator[Finding]:
+    """A form that is not there is never sent; its name counts as it is written."""
+    form = campaign.conversion and campaign.conversion.form
+    names = [row["name"] for row in store.rows("SELECT name FROM templates WHERE kind = 'form'")] if form else []
+    if form and form not in names:
+        yield _warning(f"the conversion counts no form: none is named {form!r}{did_you_mean(form, names)}")
 
 
 def _sender(campaign: Campaign, step: SendingStep, setting: Setting) -> Iterator[Finding]:
