@@ -17,6 +17,7 @@ T = TypeVar("T")
 _LASTS = 2.0
 """Seconds after which a provider or a secret is looked at again."""
 _MOST = 500
+_LONGEST = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,10 @@ class Sources:
 
     async def provider(self, kind: str, name: str) -> Source:
         """The provider of that kind and name. Raises Refused where there is none."""
-        found: Source | None = await self._fresh((kind, name.casefold()), lambda store: self._read(store, kind, name))
+        key = (kind, name.casefold())
+        found: Source | None = None
+        if len(name) <= _LONGEST:  # what is kept of names a stranger asks for is bounded too
+            found = await self._fresh(key, lambda store: self._read(store, kind, name))
         if found is None:
             raise Refused(404, f"there is no {kind} provider of that name here")
         return found
