@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from macli.errors import OperationFailed, UsageError
@@ -123,4 +124,6 @@ def keep_once(folder: Path, name: str, make: Callable[[], str]) -> str:
 
 
 def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.@-]", "_", name).lstrip(".")
+    """Of every name its own: ``a b`` is not to take the place of ``a_b``."""
+    plain = re.sub(r"[^\w.@-]", "_", name).lstrip(".")
+    return plain if plain == name else f"{plain}-{sha256(name.encode()).hexdigest()[:8]}"

@@ -24,6 +24,13 @@ def test_a_provider_that_cannot_be_added_leaves_no_secret_behind(workspace: Path
     assert sorted((workspace / "secrets").iterdir()) == before
 
 
+def test_no_provider_takes_the_place_of_anothers_secret(workspace: Path, macli: Run) -> None:
+    for name in ("a b", "a_b", "a/b"):
+        assert macli("provider", "add", "webpush", name, "--subject", "mailto:web@example.com").code == 0
+    keys = [*(workspace / "secrets").glob("a_b.*")]
+    assert len({key.read_text("ascii") for key in keys}) == 3
+
+
 def test_no_provider_takes_the_name_of_the_events_hook(workspace: Path, macli: Run) -> None:
     ran = macli("provider", "add", "outbox", "Events", "--path", "files")
     assert (ran.code, "hook of your own systems" in ran.err) == (2, True)
