@@ -71,3 +71,4 @@ def test_the_command_says_what_failed_and_ends_with_1(workspace: Path, macli: Ru
     told = macli("tick")
     assert told.code == 1
     assert "FAILED hits: " in told.out
+    assert "FAILED hits: " in macli("--quiet", "tick").err

@@ -50,7 +50,9 @@ def command(
     if json:
         macli.out.record(report.as_record(), shape="json")
     else:
-        macli.out.say(report.line())
+        # With --quiet cron mails what is printed, which is what a person has to know of.
+        tell = macli.out.warn if macli.out.quiet and report.is_troubled else macli.out.say
+        tell(report.line())
     if report.unreachable:
         raise typer.Exit(4)
     if report.paused or report.faults or report.failed:

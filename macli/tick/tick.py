@@ -41,6 +41,11 @@ class TickReport:
     more: bool = False
     dry: bool = False
 
+    @property
+    def is_troubled(self) -> bool:
+        """Whether something in it is for a person to look at."""
+        return bool(self.paused or self.unreachable or self.warned or self.faults or self.failed)
+
     def line(self) -> str:
         """The report in one line, for a log."""
         if self.busy:
