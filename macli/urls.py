@@ -200,7 +200,7 @@ def _regex(text: str) -> Matcher:
         pattern = re.compile(text, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"{text!r} is no regular expression: {error}") from None
-    if _explodes(text):
+    if explodes(text):
         raise UsageError(
             f"{text!r} repeats a group that repeats or chooses itself, or has more than two repetitions",
             hint="with what a stranger can send, that can take for ever; several rules can give one tag",
@@ -208,13 +208,13 @@ def _regex(text: str) -> Matcher:
     return lambda url: pattern.search(url[:_LONGEST_SEARCHED]) is not None
 
 
-def _explodes(text: str) -> bool:
-    """Whether a repeated group holds another repetition or a choice: ``(a+)+``, ``(a|ab)*``; or too many repeat."""
+def explodes(text: str) -> bool:
+    """Whether a repeated group holds a repetition or a choice, ``(a+)+``, ``(a|ab)*``, ``(a?){9}``, or many repeat."""
     plain = re.sub(r"\[(?:\\.|[^\]\\])+\]", "c", re.sub(r"\\.", "e", text))
     if len(re.findall(r"[*+]|\{\d*,\}", plain)) > 2:
         return True
     while group := re.search(r"\(\??[:=!<P]*([^()]*)\)([*+{]?)", plain):
-        moves = re.search(r"[*+{|~]", group[1]) is not None
+        moves = re.search(r"[*+?{|~]", group[1]) is not None
         if moves and group[2]:
             return True
         plain = plain[: group.start()] + ("~" if moves or group[2] else "g") + plain[group.end(1) + 1 :]

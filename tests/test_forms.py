@@ -124,6 +124,17 @@ def stored(world: World) -> tuple[int, ...]:
         ("fields:\n  - {name: email, required: yes}\n  - {name: age, type: nubmer}", 3, "did you mean 'number'"),
         ("fields:\n  - {name: email, required: yes}\n  - {name: size, type: choice}", 3, "nothing to choose"),
         ("fields:\n  - {name: email, required: yes}\n  - {name: a, pattern: '(a+)+b'}", 3, "repetition"),
+        (
+            "fields:\n  - {name: email, required: yes}\n  - {name: a, pattern: '(a|a)*b'}",
+            3,
+            "choice inside a repetition",
+        ),
+        (
+            "fields:\n  - {name: email, required: yes}\n  - {name: a, pattern: '(a?){30}a{30}'}",
+            3,
+            "inside a repetition",
+        ),
+        ("fields:\n  - {name: email, required: yes}\n  - {name: a, pattern: 'a*a*a*b'}", 3, "at most two"),
         ("fields:\n  - {name: email, required: yes}\n  - {name: a, pattern: '['}", 3, "no regular expression"),
         ("fields:\n  - {name: email, required: yes, type: text}", 2, "email is of the type email"),
         ("fields:\n  - {name: email, required: yes}\nredirect: javascript:alert(1)", 3, "no web address"),

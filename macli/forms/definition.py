@@ -12,6 +12,7 @@ from macli.campaign.problems import BadDefinition, Problem
 from macli.campaign.reader import UNREAD, Reader
 from macli.errors import MacliError
 from macli.store.attributes import RESERVED
+from macli.urls import explodes
 
 OWN = ("email", "phone", "timezone", "locale")
 """The contact's own columns a form may ask for. Who somebody is to other systems (external_id) is never
@@ -235,9 +236,10 @@ def _pattern(pattern: str) -> Iterator[tuple[tuple[str, ...], str]]:
     except (re.error, RecursionError, OverflowError) as error:
         yield ("pattern",), f"{pattern!r} is no regular expression: {error}"
         return
-    if len(pattern) > 200 or _NESTED.search(pattern):
-        # Repetitions inside repetitions can take for ever on an answer made for it.
-        yield ("pattern",), "a pattern is short, and has no repetition inside a repetition"
+    if len(pattern) > 200 or _NESTED.search(pattern) or explodes(pattern):
+        # These can take for ever on an answer made for it.
+        words = "a pattern is short, has no repetition or choice inside a repetition, and at most two * or +"
+        yield ("pattern",), words
 
 
 def _attribute(name: str) -> str:
