@@ -185,7 +185,7 @@ def test_tracking_duplicates_the_providers_opens_count_once_a_minute_where_it_tr
     assert [row["url"] for row in rows] == ["https://shop.example/a", "https://shop.example/b", None]
 
 
-def test_resubscribe_frees_what_this_provider_suppressed_and_no_dead_address(world: World) -> None:
+def test_resubscribe_frees_what_this_provider_suppressed_and_no_dead_address_or_no(world: World) -> None:
     with world.store.write():
         world.store.executemany(
             """
@@ -197,13 +197,14 @@ def test_resubscribe_frees_what_this_provider_suppressed_and_no_dead_address(wor
                 ("b@example.com", "complained", "mailbox", 0),
                 ("c@example.com", "bounced", "smtp2go", 0),
                 ("d@example.com", "complained", "smtp2go", to_ms(NOW)),
+                ("e@example.com", "opted_out", "smtp2go", 0),
             ],
         )
     with serving(world) as client:
-        for letter in "abcd":
+        for letter in "abcde":
             report(client, world, "resubscribe", rcpt=f"{letter.upper()}@example.com")
     left = [row["address"] for row in world.store.rows("SELECT address FROM suppressions ORDER BY address")]
-    assert left == ["b@example.com", "c@example.com", "d@example.com"]
+    assert left == ["b@example.com", "c@example.com", "d@example.com", "e@example.com"]
 
 
 def test_several_events_come_in_one_post(world: World) -> None:
