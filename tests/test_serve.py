@@ -272,6 +272,16 @@ def test_whose_request_it_is_a_visitor_has_no_say_in(world: World, headers: list
     assert world.store.value("SELECT evidence ->> 'ip' FROM consent_log") == address
 
 
+def test_a_link_followed_without_end_leads_on_and_fills_no_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("macli.web.hits._MOST_HITS", 3)
+    one, other = (keys(world).message(send).follow for send in (1, 2))
+    with serving(world) as client:
+        assert {client.get(f"/c/{one}/999").status_code for _ in range(5)} == {302}
+        assert client.get(f"/o/{other}.gif").status_code == 200
+    kept = world.store.rows("SELECT send, count(*) FROM hits GROUP BY send ORDER BY send")
+    assert [tuple(row) for row in kept] == [(1, 3), (2, 1)]
+
+
 def test_an_address_that_invents_programs_is_kept_without_their_names(world: World) -> None:
     path = f"/o/{keys(world).message(1).follow}.gif"
     with serving(world) as client:

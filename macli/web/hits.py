@@ -21,6 +21,9 @@ PREFIXES = ("/o/", "/c/", "/r/")
 
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _LONGEST_AGENT = 400
+_MOST_HITS, _HOUR = 1000, 3_600_000
+"""Hits of one message that are kept in an hour; whoever has a link could fill the disk with it."""
+_MOST_SENDS = 200_000
 _MOST_AGENTS = 50_000
 _MOST_NEW_AGENTS, _DAY = 200, 24 * 3_600_000
 """Names of programs nobody had before that one address can bring in a day."""
@@ -53,6 +56,8 @@ class Hits:
         self._site = site
         self._links: dict[int, str] = {}
         self._agents: dict[str, int] = {}
+        self._hour = 0
+        self._times: dict[int, int] = {}
 
     async def answer(self, scope: Scope, send: Send) -> None:
         method = scope["method"]
@@ -110,6 +115,8 @@ class Hits:
     async def _store(
         self, scope: Scope, kind: str, method: str, send_id: int, link_id: int | None, url: str | None
     ) -> None:
+        if self._is_too_often(send_id):
+            return
         agent, forwarded = "", b""
         ahead = False
         for name, value in scope["headers"]:
@@ -126,6 +133,14 @@ class Hits:
         agent_id = self._agents.get(agent) or await self._agent(agent, ip)
         said = "PREFETCH" if ahead else method
         await self._site.writer.hit((kind, self._site.now_ms(), send_id, link_id, url, said, ip, agent_id))
+
+    def _is_too_often(self, send_id: int) -> bool:
+        hour = self._site.now_ms() // _HOUR
+        if hour != self._hour or len(self._times) >= _MOST_SENDS:
+            self._hour = hour
+            self._times.clear()
+        times = self._times[send_id] = self._times.get(send_id, 0) + 1
+        return times > _MOST_HITS
 
     async def _agent(self, agent: str, ip: str) -> int | None:
         """The number of a program's name, given when it is first seen; None where an address invents too many."""
