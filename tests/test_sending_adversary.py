@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from macli.model import Message, NewEvent, Outcome
 from macli.providers.outbox import Outbox
 from macli.providers.outbox import Settings as OutboxSettings
 from macli.store import Store, campaign_states, campaigns, identity, settings, workers
+from macli.tick import engine as engines
 from macli.tick import resolve
 from macli.tick.tick import run_campaign, run_tick
 from tests import sink as sinks
@@ -210,6 +212,27 @@ def test_a_changed_address_is_written_to_and_not_the_old_one(world: World, carri
     assert "c4@example.com" not in carrier.sent
     assert "new@example.com" in carrier.sent
     assert world.states() == {"accepted": 5}
+
+
+def test_a_batch_that_takes_until_the_quiet_hours_begin_waits_for_their_end(
+    world: World, carried: Callable[..., Carrier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = [0.0]
+    monkeypatch.setattr(engines, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0]))
+    put(world, "quiet_hours.email", "21:00-08:00")
+    add_contacts(world.store, 4)
+    add_campaign(world.store)
+
+    def slowly(number: int, message: Message) -> None:
+        passed[0] += 45
+
+    carrier = carried(slowly)
+    evening = NOW.replace(hour=20, minute=58, second=50)
+    run_tick(world.engine(evening))
+    assert len(carrier.sent) == 2
+    assert world.states() == {"accepted": 2, "planned": 2}
+    run_tick(world.engine(evening + timedelta(hours=12)))
+    assert world.states() == {"accepted": 4}
 
 
 def test_a_no_between_a_batchs_claim_and_its_last_messages_holds_though_another_batch_was_claimed_since(

@@ -281,8 +281,9 @@ class _Run:
         for row in skipped:
             self.result.counts[source.campaign_id, f"skipped:{row['reason']}"] += row["sends"]
             self._tell(row["sends"])
-        claimed = [Claimed(row=row, source=source, policy=policy, pulse=pulse, composer=composer) for row in rows]
-        return claimed, gathered
+        return [
+            Claimed(row=row, source=source, policy=policy, pulse=pulse, at=moment, composer=composer) for row in rows
+        ], gathered
 
     def _answered(self, claimed: Claimed, outcome: Outcome) -> None:
         """Many refusals in a row are no longer the recipients' fault."""

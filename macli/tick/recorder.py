@@ -36,6 +36,9 @@ _LONGEST_WORDS = 300
 
 _LONGEST_ASKED = 86_400.0
 
+_CLAIM_HOLDS = timedelta(minutes=1)
+"""How long what was looked at when a message was claimed, such as the hour at its recipient's, is taken as it was."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
@@ -61,6 +64,7 @@ class Claimed:
     source: ledger.Source
     policy: Policy
     pulse: Pulse
+    at: datetime
     composer: StepComposer
 
     @property
@@ -172,8 +176,8 @@ class Recorder:
     def _mark(self, claimed: list[Claimed]) -> set[int]:
         if not claimed:
             return set()
-        pulse = self.heart.read()
-        ids = {one.send_id for one in claimed if one.pulse == pulse or not self._withdrawn(one)}
+        pulse, old = self.heart.read(), self.moment() - _CLAIM_HOLDS
+        ids = {one.send_id for one in claimed if (one.pulse == pulse and one.at > old) or not self._withdrawn(one)}
         marked = ledger.mark(self.store, ids, worker_id=self.worker_id, now_ms=to_ms(self.moment()))
         if marked != len(ids):
             # Somebody took a claim away (this worker was held for dead): only what is marked may leave.
@@ -200,7 +204,9 @@ class Recorder:
             return True
         if row["reason"] is not None:
             self._settle(claimed, "skipped", reason=row["reason"], code=None, reference=None)
-        elif row["state"] != "active" or row["address"] != claimed.row["address"]:
+        elif (
+            row["state"] != "active" or row["address"] != claimed.row["address"] or claimed.at <= moment - _CLAIM_HOLDS
+        ):
             ledger.put_back(self.store, claimed.send_id, due_ms=to_ms(moment), attempted=False)
         else:
             return False
