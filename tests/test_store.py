@@ -32,6 +32,58 @@ def test_a_store_from_every_earlier_version_becomes_todays(tmp_path: Path, upto:
     assert schema(old) == schema(fresh)
 
 
+def of_the_first_version(path: Path) -> None:
+    """A store as the first version left it: contacts who said something, channels under numbers of their own."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrations.migrate(connection, upto=1)
+        connection.executescript(
+            """
+            INSERT INTO contacts (id, email, added_at, updated_at) VALUES (7, 'a@example.com', 1, 1), (9, NULL, 1, 1);
+            INSERT INTO consents (id, contact_id, channel, topic, status, source, evidence, changed_at) VALUES
+              (3, 7, 'email', '', 'granted', 'form', '{"ip": "192.0.2.1"}', 10),
+              (5, 9, 'sms', 'news', 'withdrawn', 'cli', '{}', 20);
+            INSERT INTO channels (id, name, name_key, kind, created_at) VALUES
+              (4, 'Mail', 'mail', 'email', 1), (8, 'webhook', 'webhook', 'webhook', 2);
+            """
+        )
+
+
+def test_what_the_first_version_stored_is_there_under_its_numbers_and_in_the_log(tmp_path: Path) -> None:
+    of_the_first_version(tmp_path / "old.db")
+    with open_store(tmp_path / "old.db") as store:
+        said = "contact_id, channel, topic, status, source, evidence"
+        logged = [tuple(row) for row in store.rows(f"SELECT {said}, basis, said_at FROM consent_log ORDER BY id")]
+        assert logged == [
+            (7, "email", "", "granted", "form", '{"ip": "192.0.2.1"}', "consent", 10),
+            (9, "sms", "news", "withdrawn", "cli", "{}", "consent", 20),
+        ]
+        held = store.rows(f"SELECT {said}, basis, changed_at FROM consents ORDER BY id")
+        assert [tuple(row) for row in held] == logged
+        channels = {row["name"]: (row["id"], row["kind"]) for row in store.rows("SELECT * FROM channels")}
+        assert channels == {"Mail": (4, "email"), "webhook": (8, "webhook"), "push": (9, "push")}
+        for view in store.rows("SELECT name FROM sqlite_master WHERE type = 'view'"):
+            store.rows(f"SELECT * FROM {view['name']}")
+        assert upkeep.damage(store) == []
+
+
+def test_a_migration_that_breaks_off_leaves_the_store_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from macli.store.migrations import m002_responses
+
+    of_the_first_version(tmp_path / "old.db")
+    before, whole = schema(tmp_path / "old.db"), list(m002_responses.statements())
+    for place in range(1, len(whole), 5):
+        with monkeypatch.context() as patch:
+            patch.setattr(m002_responses, "statements", lambda place=place: [*whole[:place], "SELECT broken"])
+            with pytest.raises(sqlite3.OperationalError):
+                open_store(tmp_path / "old.db")
+        assert schema(tmp_path / "old.db") == before
+    with open_store(tmp_path / "old.db") as store:
+        assert store.value("SELECT count(*) FROM consent_log") == 2
+        assert upkeep.damage(store) == []
+
+
 def test_a_migration_is_applied_once(tmp_path: Path) -> None:
     for _ in range(2):
         with open_store(tmp_path / "macli.db", create=True) as store:
