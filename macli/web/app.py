@@ -60,7 +60,8 @@ def create(site: Site) -> App:
     ) -> None:
         if scope["type"] == "http":
             try:
-                await site.refresh()
+                if site.is_stale():
+                    await site.refresh()
                 if scope["path"].startswith(PREFIXES):
                     await hits.answer(scope, send)
                     return

@@ -16,18 +16,28 @@ AFTER_A_FAULT = 30.0
 FAULTS = (MacliError, sqlite3.Error, OSError)
 """Rules that do not read, a full disk, a store that is away: over when somebody has mended it."""
 PIECE = 500
+BUSY = 1000
+"""Hits in a second from which on the digest waits: who clicks in the minute after a mailing is answered first."""
+LONGEST_PUT_OFF = 60
 _NEW = "SELECT EXISTS (SELECT 1 FROM hits WHERE class IS NULL)"
 
 
 async def keep_digesting(site: Site) -> None:
-    """Digest what has settled, each second, until cancelled; a fault is left for the tick to tell, and ends."""
-    rules: Rules | None = None
+    """Digest what has settled, each second that is not busy and at least once a minute, until cancelled.
+
+    A fault is left for the tick to tell, and ends when what caused it is mended.
+    """
+    stored, put_off = site.writer.stored, 0
     while True:
         await asyncio.sleep(EVERY)
+        before, stored = stored, site.writer.stored
+        if stored - before > BUSY * EVERY and put_off < LONGEST_PUT_OFF:
+            put_off += 1
+            continue
+        put_off = 0
         try:
-            rules = rules or written.read(site.workspace)
             if await site.read(lambda store: store.value(_NEW)):
-                await _digest(site, rules)
+                await _digest(site, written.read(site.workspace))
         except FAULTS:
             await asyncio.sleep(AFTER_A_FAULT)
 

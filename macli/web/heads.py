@@ -18,14 +18,18 @@ class Heads(HttpToolsProtocol):
 
     _inside = False
     _octets = 0
-    _waiting: asyncio.TimerHandle | None = None
+    _since: float | None = None
+    """When this end began to wait for a head; None while a request is answered."""
+    _watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait()
+        self._since = self.loop.time()
+        self._watch = self.loop.call_later(SECONDS, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._wait_no_more()
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -33,30 +37,32 @@ class Heads(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._inside, self._octets = False, 0
-        self._wait_no_more()
+        self._inside, self._octets, self._since = False, 0, None
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         continued = self._inside
         super().data_received(data)
-        if self._inside and continued:
-            self._octets += len(data)
-        if self._octets > LARGEST:
+        if self._inside:
+            if continued:
+                self._octets += len(data)
+                if self._octets > LARGEST:
+                    self._refuse()
+            elif self._since is None:
+                self._since = self.loop.time()
+
+    def _look(self) -> None:
+        """Once for each span, whatever the number of requests: a timer a request would cost a tenth of it."""
+        now = self.loop.time()
+        if self._since is None and (self.cycle is None or self.cycle.response_complete):
+            self._since = now  # answered since the last look; it may wait for the next request from here on
+        if self._since is not None and now - self._since >= SECONDS:
             self._refuse()
-        elif self._waiting is None and (self._inside or self.cycle is None or self.cycle.response_complete):
-            self._wait()
-
-    def _wait(self) -> None:
-        self._waiting = self.loop.call_later(SECONDS, self._refuse)
-
-    def _wait_no_more(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+        else:
+            left = SECONDS if self._since is None else SECONDS - (now - self._since)
+            self._watch = self.loop.call_later(left, self._look)
 
     def _refuse(self) -> None:
         self._inside, self._octets = False, 0
-        self._wait_no_more()
         if not self.transport.is_closing():
             self.send_400_response("The head of this request is too long, or did not come.")

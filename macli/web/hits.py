@@ -7,6 +7,7 @@ is a pixel, and a link nobody signed leads nowhere.
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from macli.clock import to_ms
@@ -92,9 +93,9 @@ class Hits:
             await respond(send, 404, _GONE_HEADERS, b"" if method == "HEAD" else _GONE)
             return
         await self._store(scope, "click", method, send_id, link_id, url if personal else None)
-        target_url = recognised(url, follow, self._hosts())
-        headers = [(b"location", location(target_url)), (b"content-length", b"0"), *_UNSTORED]
-        await respond(send, 302, headers, b"")
+        before, after = place(url, self._hosts())
+        target_url = before if after is None else before + follow.encode("ascii") + after
+        await respond(send, 302, [(b"location", target_url), (b"content-length", b"0"), *_UNSTORED], b"")
 
     def _hosts(self) -> tuple[str, ...]:
         """Whose pages are told who came: those with the tracker, and our own."""
@@ -115,7 +116,8 @@ class Hits:
     async def _store(
         self, scope: Scope, kind: str, method: str, send_id: int, link_id: int | None, url: str | None
     ) -> None:
-        if self._is_too_often(send_id):
+        at = self._site.now_ms()
+        if self._is_too_often(send_id, at):
             return
         agent, forwarded = "", b""
         ahead = False
@@ -132,10 +134,10 @@ class Hits:
         ip = real_address(peer, forwarded.decode("latin-1"), trusted) if forwarded else peer
         agent_id = self._agents.get(agent) or await self._agent(agent, ip)
         said = "PREFETCH" if ahead else method
-        await self._site.writer.hit((kind, self._site.now_ms(), send_id, link_id, url, said, ip, agent_id))
+        await self._site.writer.hit((kind, at, send_id, link_id, url, said, ip, agent_id))
 
-    def _is_too_often(self, send_id: int) -> bool:
-        hour = self._site.now_ms() // _HOUR
+    def _is_too_often(self, send_id: int, at: int) -> bool:
+        hour = at // _HOUR
         if hour != self._hour or len(self._times) >= _MOST_SENDS:
             self._hour = hour
             self._times.clear()
@@ -161,17 +163,18 @@ class Hits:
         return number
 
 
-def recognised(url: str, follow: str, hosts: tuple[str, ...] | None) -> str:
-    """``url`` with the message's token, where the page carries our tracker, which then knows who came."""
-    if not hosts:
-        return url
+@lru_cache(maxsize=4096)
+def place(url: str, hosts: tuple[str, ...]) -> tuple[bytes, bytes | None]:
+    """Where a link leads, as a header's value: whole, or around the message's token, which is told to pages of
+    ``hosts``."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
     if not any(_is_host(parts.netloc.lower(), host) for host in hosts):
-        return url
-    query = f"{parts.query}&{FOLLOW}={follow}" if parts.query else f"{FOLLOW}={follow}"
-    return parts._replace(query=query).geturl()
+        return location(url), None
+    query = f"{parts.query}&{FOLLOW}=" if parts.query else f"{FOLLOW}="
+    whole = parts._replace(query=query, fragment="").geturl()
+    return location(whole), location(f"#{parts.fragment}") if parts.fragment else b""
 
 
 def _is_host(netloc: str, host: str) -> bool:

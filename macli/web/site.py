@@ -12,7 +12,7 @@ from threading import Barrier, local
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from macli.clock import Clock, to_ms
+from macli.clock import Clock, system_clock, to_ms
 from macli.errors import OperationFailed
 from macli.signing import Keyring, keyring
 from macli.store import Store, open_store
@@ -41,6 +41,7 @@ class Site:
         self._settings: dict[str, Any] = {}
         self._keys: Keyring | None = None
         self._fresh_until = 0.0
+        self._ms: Callable[[], int] = _system_ms if clock is system_clock else lambda: to_ms(clock())
 
     async def start(self) -> None:
         self.writer.start()
@@ -57,7 +58,7 @@ class Site:
         return self.clock()
 
     def now_ms(self) -> int:
-        return to_ms(self.clock())
+        return self._ms()
 
     async def read(self, job: Callable[[Store], T]) -> T:
         """What ``job`` finds in the store, in a thread of its own with a connection of its own."""
@@ -76,10 +77,12 @@ class Site:
         assert self._keys is not None
         return self._keys
 
+    def is_stale(self) -> bool:
+        """Whether settings and keys may have changed since they were read."""
+        return time.monotonic() >= self._fresh_until
+
     async def refresh(self) -> None:
-        """Read settings and keys anew where they may have changed."""
-        if time.monotonic() < self._fresh_until:
-            return
+        """Read settings and keys anew."""
         self._fresh_until = time.monotonic() + _SETTINGS_LAST
         try:
             self._settings, self._keys = await self.read(self._current)
@@ -121,6 +124,11 @@ class Site:
     def url(self, path: str) -> str:
         """The address of one of macli's own pages as the world sees it; relative without a public_url."""
         return f"{self.setting('public_url') or ''}{path}"
+
+
+def _system_ms() -> int:
+    """What ``to_ms(system_clock())`` says, without making a datetime for each hit."""
+    return time.time_ns() // 1_000_000
 
 
 def real_address(peer: str, forwarded: str, trusted: tuple[str, ...]) -> str:

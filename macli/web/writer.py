@@ -7,11 +7,11 @@ While one commit is on its way the next requests gather; nothing waits for a clo
 import asyncio
 import json
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from macli.clock import Clock
@@ -23,6 +23,9 @@ Job = Callable[[Store, datetime], T]
 
 Hit = tuple[str, int, int, int | None, str | None, str, str | None, int | None]
 """kind, at, send, link, url, method, ip, agent."""
+
+_Wanted = tuple[Hit | None, Job[Any] | None, "asyncio.Future[Any]"]
+"""A hit to be stored or a job to be done, and who waits for it."""
 
 _MOST = 2000
 """Requests a transaction takes at most, so that a sender beside it waits for milliseconds."""
@@ -42,11 +45,10 @@ class Writer:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._hits: deque[tuple[Hit, asyncio.Future[None]]] = deque()
-        self._jobs: deque[tuple[Job[Any], asyncio.Future[Any]]] = deque()
-        self._wanted = threading.Event()
-        self._ending = False
+        self._wanted: SimpleQueue[_Wanted | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.stored = 0
+        """Hits committed so far."""
         self._thread = threading.Thread(target=self._run, name="macli-writer", daemon=True)
 
     def start(self) -> None:
@@ -56,16 +58,14 @@ class Writer:
 
     async def close(self) -> None:
         """Write what is left and end."""
-        self._ending = True
-        self._wanted.set()
+        self._wanted.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
     def hit(self, hit: Hit) -> "asyncio.Future[None]":
         """Store a hit; the future is done when it is committed."""
         assert self._loop is not None
         future: asyncio.Future[None] = self._loop.create_future()
-        self._hits.append((hit, future))
-        self._wanted.set()
+        self._wanted.put((hit, None, future))
         return future
 
     def do(self, job: Job[T]) -> "asyncio.Future[T]":
@@ -75,26 +75,34 @@ class Writer:
         """
         assert self._loop is not None
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.append((job, future))
-        self._wanted.set()
+        self._wanted.put((None, job, future))
         return future
 
     def _run(self) -> None:
         store: Store | None = None
-        while True:
-            self._wanted.wait()
-            self._wanted.clear()
-            while self._hits or self._jobs:
-                store = self._commit(store)
-            if self._ending:
-                break
+        ending = False
+        while not ending:
+            batch, ending = self._gathered()
+            if batch:
+                store = self._commit(store, batch)
         if store is not None:
             store.close()
 
-    def _commit(self, store: Store | None) -> Store | None:
+    def _gathered(self) -> tuple[list[_Wanted], bool]:
+        """What is wanted, as soon as anything is; and whether that was the last."""
+        batch: list[_Wanted] = []
+        wanted = self._wanted.get()
+        while wanted is not None:
+            batch.append(wanted)
+            if len(batch) >= _MOST or self._wanted.empty():
+                return batch, False
+            wanted = self._wanted.get()
+        return batch, True
+
+    def _commit(self, store: Store | None, batch: list[_Wanted]) -> Store | None:
         """Write what has gathered; the open store, None where it could not be opened."""
-        hits = [self._hits.popleft() for _ in range(min(len(self._hits), _MOST))]
-        jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST))]
+        hits = [(hit, future) for hit, _, future in batch if hit is not None]
+        jobs = [(job, future) for _, job, future in batch if job is not None]
         answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
             store = store or open_store(self._path)
@@ -106,6 +114,7 @@ class Writer:
                 now = self._clock()
                 answers += [(future, *_attempt(store, job, now)) for job, future in jobs]
             store.check_place()
+            self.stored += len(hits)
         except BaseException as error:
             # The transaction is undone: everyone in it is told, and the next requests try anew.
             answers = [(future, None, error) for _, future in (*hits, *jobs)]
