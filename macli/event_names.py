@@ -56,6 +56,14 @@ NAMES: Mapping[str, str] = {
 }
 """Events macli itself records; any other dotted lower-case name is a company's own event."""
 
+OWN_DOING = frozenset(
+    name
+    for name in NAMES
+    if name.split(".")[0] in ("contact", "attribute", "tag", "segment", "hits", "preferences")
+    or name in ("consent.granted", "consent.requested")
+)
+"""Events that say what macli itself did; told by another system they would say what was never done."""
+
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 # A basket is filled by the shop's own events, whatever it calls them.
 _FAMILIES = frozenset(name.split(".")[0] for name in NAMES) - {"cart"}

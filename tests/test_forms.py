@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from macli import contacts
+from macli import audience, contacts
 from macli.campaign.problems import BadDefinition
 from macli.contacts import ONE
 from macli.errors import MacliError, UsageError
@@ -22,7 +22,7 @@ from macli.store import settings as kept_settings
 from macli.store import templates, visitors, web_rates
 from macli.tick.tick import run_tick
 from tests.site import keys, serving
-from tests.world import NOW, World, add_campaign, add_contacts, add_template, new_world, opt_out, remove
+from tests.world import NOW, World, add_campaign, add_contacts, add_template, new_world, opt_in, opt_out, remove
 
 SIGN_UP = """
 title: Letters
@@ -257,6 +257,24 @@ def test_e06_a_removed_contact_is_readded_and_its_no_stays(world: World) -> None
     said = consent(world, "c0@example.com", "")
     assert said is not None
     assert said["status"] == "withdrawn"
+
+
+def test_e06_a_removed_contact_a_stranger_brings_back_gets_nothing_on_its_old_yes(world: World) -> None:
+    add_form(world, SIGN_UP + "double_opt_in: yes\n")
+    add_contacts(world.store, 2)
+    opt_in(world, 1, "email")
+    remove(world, 1)
+    remove(world, 2)
+    with asked(world) as send:
+        send(email="c0@example.com", consent_1="yes")
+        send(email="c1@example.com")
+    campaign = audience.policy(world.engine().setting, channel="email", purpose="campaign")
+    assert [audience.reason_for(world.store, who, campaign, NOW) for who in (1, 2)] == ["no_consent"] * 2
+    letters = audience.policy(world.engine().setting, channel="email", purpose="campaign", topic="letters")
+    assert contacts.confirm(world.store, NOW, 1, "email", "web") == 1
+    assert audience.reason_for(world.store, 1, letters, NOW) is None
+    assert audience.reason_for(world.store, 1, campaign, NOW) == "no_consent"
+    assert contacts.confirm(world.store, NOW, 2, "email", "web") == 0
 
 
 def test_e06_a_purged_contact_is_a_new_one(world: World) -> None:

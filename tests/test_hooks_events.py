@@ -154,6 +154,8 @@ def test_a_removed_contact_is_nobody_and_comes_back_when_asked(world: World) -> 
         (event(properties={"a": [[[[[[[[[1]]]]]]]]]}), "deep"),
         (event(create="yes"), "create is true or false"),
         (event(who="me"), "'who' is no part"),
+        (event(event="contact.removed"), "says what macli itself did"),
+        (event(event="consent.granted"), "says what macli itself did"),
     ],
 )
 def test_what_is_wrong_with_one_event_is_said_and_the_others_are_recorded(world: World, wrong: Any, why: str) -> None:

@@ -4,7 +4,7 @@ Each change is one set-based function over a query of contact ids, ``…_where``
 contact is the same function over ``ONE`` id.
 """
 
-from macli.contacts.asking import ask, confirm
+from macli.contacts.asking import ask, confirm, hold
 from macli.contacts.chosen import ONE, how_many, ids_of
 from macli.contacts.consenting import grant_where, withdraw_where
 from macli.contacts.preferring import prefer
@@ -21,6 +21,7 @@ __all__ = [
     "confirm",
     "edit",
     "grant_where",
+    "hold",
     "how_many",
     "ids_of",
     "prefer",

@@ -120,6 +120,12 @@ WHERE consents.status = 'pending'
 """
 
 
+def hold(store: Store, now: datetime, contact_id: int, source: str) -> None:
+    """A stranger brought a removed contact back: it gets nothing on an old yes until its owner says one anew."""
+    with store.write():
+        consents.hold(store, contact_id, to_ms(now), json.dumps({"by": source}, ensure_ascii=False))
+
+
 def confirm(
     store: Store,
     now: datetime,

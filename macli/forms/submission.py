@@ -129,9 +129,11 @@ def _contact(store: Store, now: datetime, sent: Sent, found: Row | None, zone: Z
         added = contacts.add(store, now, columns, values, source=sent.source, zone=zone)
         return added.contact_id, False
     contact_id = int(found["id"])
+    proven = _recipient(store, sent.proof) == contact_id
     if found["removed_at"] is not None:
         contacts.restore_where(store, now, ONE, {"one_contact": contact_id}, sent.source)
-    proven = _recipient(store, sent.proof) == contact_id
+        if not proven:
+            contacts.hold(store, now, contact_id, sent.source)
     # A number a stranger gives for somebody known would be where that person's texts go.
     kept: Mapping[str, str] = {
         name: value for name, value in own.items() if proven or (found[name] is None and name != "phone")

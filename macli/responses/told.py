@@ -11,6 +11,7 @@ from macli import contacts, events
 from macli.address import attribute_name, shorten
 from macli.clock import parse_when, to_ms
 from macli.errors import MacliError, UsageError
+from macli.event_names import OWN_DOING
 from macli.model import NewEvent
 from macli.store import Store
 from macli.store.contacts import read_own
@@ -122,6 +123,8 @@ def read(document: Any, now: datetime, *, zone: ZoneInfo, region: str | None) ->
     name = document.get("event")
     if not isinstance(name, str):
         raise UsageError("event has to be a name such as order.paid")
+    if name in OWN_DOING:
+        raise UsageError(f"{name} says what macli itself did: tell it what happened instead")
     create = document.get("create", False)
     if not isinstance(create, bool):
         raise UsageError("create is true or false")

@@ -149,9 +149,44 @@ SET status = excluded.status, basis = excluded.basis, source = excluded.source, 
 """
 
 
+HELD = "readded"
+"""The source of what waits for its owner's word: a stranger's brought the contact back, and nobody was asked."""
+
+
+def hold(store: Store, contact_id: int, now_ms: int, evidence: str) -> None:
+    """Nothing but a no holds any longer for a contact, until it says so anew. Runs inside ``write``."""
+    facts = {"contact_id": contact_id, "now": now_ms, "source": HELD, "evidence": evidence}
+    after = last(store)
+    store.execute(_HOLD, facts)
+    take_over(store, after)
+
+
+_HOLD = """
+INSERT INTO consent_log (contact_id, channel, topic, status, basis, source, evidence, said_at)
+SELECT :contact_id, held.channel, held.topic, 'pending', 'consent', :source, :evidence, :now
+FROM (
+  SELECT channel, topic
+  FROM consents
+  WHERE contact_id = :contact_id
+  UNION
+  SELECT 'email', ''
+  UNION
+  SELECT 'sms', ''
+) AS held
+WHERE NOT EXISTS (
+  SELECT 1
+  FROM consents AS said
+  WHERE said.contact_id = :contact_id
+    AND said.channel = held.channel
+    AND said.topic = held.topic
+    AND said.status = 'withdrawn'
+)
+"""
+
+
 def asked(store: Store, contact_id: int, channel: str) -> list[Row]:
     """What the contact was asked to confirm and neither confirmed nor refused since."""
-    return store.rows(_ASKED, {"contact_id": contact_id, "channel": channel})
+    return store.rows(_ASKED, {"contact_id": contact_id, "channel": channel, "held": HELD})
 
 
 _ASKED = """
@@ -161,6 +196,7 @@ LEFT JOIN topics ON topics.name_key = asked.topic
 WHERE asked.contact_id = :contact_id
   AND asked.channel = :channel
   AND asked.status = 'pending'
+  AND asked.source <> :held
   AND NOT EXISTS (
     SELECT 1
     FROM consent_log AS later
