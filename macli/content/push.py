@@ -14,11 +14,11 @@ _ADDRESSES = ("url", "icon")
 
 def parts_of(source: str, *, where: str) -> tuple[str, str]:
     """The title, and a template that renders the other fields as JSON. Raises UsageError and TemplateError."""
-    from macli.content.prepare import check_syntax
+    from macli.content.language import parse
 
     fields = _fields(source, where)
     for name, value in fields.items():
-        check_syntax(value, html=False, where=f"{where}: {name}")
+        parse(value, html=False, where=f"{where}: {name}")
     rest = (
         f"{json.dumps(name)}: {{% filter tojson %}}{value}{{% endfilter %}}"
         for name, value in fields.items()
