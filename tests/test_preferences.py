@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -53,13 +53,13 @@ def path(world: World, send_id: int = 1) -> str:
     return f"/prefs/{keys(world).message(send_id).act}"
 
 
-def boxes(page: httpx.Response) -> dict[str, bool]:
+def boxes(page: httpx2.Response) -> dict[str, bool]:
     """The boxes of the page, by what they stand for: ticked or not."""
     found = re.findall(r'<input type="checkbox" name="get" value="([^"]+)"( checked)?>', page.text)
     return {value: bool(checked) for value, checked in found}
 
 
-def save(client: TestClient, where: str, changes: dict[str, bool] | None = None, **more: str) -> httpx.Response:
+def save(client: TestClient, where: str, changes: dict[str, bool] | None = None, **more: str) -> httpx2.Response:
     """What a browser posts after a person changed some boxes of the page it shows."""
     page = client.get(where)
     hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)">', page.text)

@@ -43,10 +43,11 @@ def check(store: Store) -> None:
 
 def doubt(store: Store) -> str | None:
     """Why this store may not be the newest of its copies; None where nothing speaks against it."""
+    # The file first: another sender may count on between the two, and the file is never ahead of the store.
+    seen = _read_seen(store)
     identity = {row["key"]: row["value"] for row in store.rows(_ALL)}
     if "store" not in identity:
         return None
-    seen = _read_seen(store)
     if identity.get("machine") != machine(store):
         return f"the store {store.path} was moved or copied: it belongs to another machine or directory"
     if seen is None or seen.get("store") != identity["store"]:
