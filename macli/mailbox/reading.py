@@ -12,8 +12,8 @@ from macli.mailbox.letter import Failure, Kind, Letter, Marks
 from macli.mailbox.notices import is_likely, odd, standard
 
 _RECIPIENTS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "To", "Cc")
-_BOUNCE = re.compile(r"(?<![0-9a-z])([0-9a-z]{1,13}-[0-9a-f]{16})(?![0-9a-f])", re.IGNORECASE)
-_ACT = re.compile(r"(?:/u/|unsubscribe(?:%20|\+|\s+))([0-9a-z]{1,13}\.[A-Za-z0-9_-]{16})(?![A-Za-z0-9_-])")
+_BOUNCE = re.compile(r"(?<![0-9a-z])([0-9a-f]{1,16}-[0-9a-f]{16})(?![0-9a-f])", re.IGNORECASE)
+_ACT = re.compile(r"(?:/u/|unsubscribe(?:%20|\+|\s+))([0-9a-f]{1,16}\.[A-Za-z0-9_-]{16})(?![A-Za-z0-9_-])")
 _KEYS = (
     re.compile(r"X-Macli-Message-Id:\s*([0-9]{1,18}\.[0-9A-Za-z]{1,16})", re.IGNORECASE),
     re.compile(r"Message-ID:\s*<\s*([0-9]{1,18}\.[0-9A-Za-z]{1,16})@", re.IGNORECASE),
