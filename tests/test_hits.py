@@ -1,14 +1,18 @@
 """Opens and clicks: stored before they are answered, told apart by rules, once a minute as an event."""
 
+import asyncio
 import time
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from macli.hits import digest, reclassifying, rules
 from macli.store import settings
 from macli.tick.tick import run_tick
+from macli.web import digest as web_digest
+from macli.web.site import Site
 from tests.site import keys, serving
 from tests.world import NOW, World, add_campaign, add_contacts, new_world
 
@@ -264,3 +268,38 @@ def test_a_rules_file_that_does_not_read_says_where(tmp_path: Path) -> None:
     )
     with pytest.raises(Exception, match="rule 1: no key named 'agnet'; did you mean 'agent'"):
         rules.read(tmp_path)
+
+
+def test_a_busy_server_answers_first_and_digests_in_a_quieter_second(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(world, f"/o/{token(world, 1)}.gif")
+    monkeypatch.setattr(web_digest, "EVERY", 0.05)
+    monkeypatch.setattr(web_digest, "BUSY", 100)
+    site = Site(
+        workspace=world.path,
+        store=world.path / "macli.db",
+        clock=lambda: NOW + timedelta(hours=1),
+        zone=ZoneInfo("UTC"),
+    )
+
+    def left() -> int:
+        return int(world.store.value("SELECT count(*) FROM hits WHERE class IS NULL AND send = 1"))
+
+    async def busy_then_quiet() -> tuple[int, int]:
+        await site.start()
+        digesting = asyncio.create_task(web_digest.keep_digesting(site))
+        until = time.monotonic() + 0.7
+        while time.monotonic() < until:
+            await asyncio.gather(*(site.writer.hit(("open", 0, 2, None, None, "GET", None, None)) for _ in range(50)))
+        while_busy = left()
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if not left():
+                break
+        digesting.cancel()
+        await asyncio.gather(digesting, return_exceptions=True)
+        await site.close()
+        return while_busy, left()
+
+    assert asyncio.run(busy_then_quiet()) == (1, 0)
