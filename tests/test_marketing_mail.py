@@ -15,7 +15,6 @@ from macli.campaign.definition import Campaign, parse
 from macli.campaign.preview import previews
 from macli.content.footer import with_footer
 from macli.content.prepare import prepare
-from macli.content.signatures import unsigned
 from macli.errors import MacliError
 from macli.store import Row, campaigns, settings, templates
 from macli.tick.tick import run_tick
@@ -102,7 +101,7 @@ def test_r1_the_mailbox_stands_behind_the_page_where_one_is_set(world: World) ->
     put(world, "unsubscribe.mailto", "leave@shop.example")
     first, second = (mail["List-Unsubscribe"].split(", ") for mail in sent(world))
     assert re.fullmatch(r"<https://news\.example/u/1\.[\w-]{16}>", first[0])
-    assert re.fullmatch(r"<mailto:leave@shop\.example\?subject=unsubscribe%202\.\w+>", second[1])
+    assert re.fullmatch(r"<mailto:leave@shop\.example\?subject=unsubscribe%202\.[\w-]{16}>", second[1])
 
 
 def test_r1_transactional_mail_has_no_such_headers(world: World) -> None:
@@ -170,19 +169,6 @@ def test_r1_a_test_may_be_sent_before_it_is_all_set(world: World) -> None:
     with smtp(world) as arrived:
         send_test(world.engine(), campaigns.get(world.store, "spring"), "me@shop.example")
     assert len(arrived.mails) == 1
-
-
-# R3: what a signature covers
-
-
-def test_r3_headers_that_no_signature_covers_are_named() -> None:
-    mail = b"From: a@b.example\r\nList-Unsubscribe: <https://x>\r\nList-Unsubscribe-Post: x\r\n\r\nHi\r\n"
-    both = ("List-Unsubscribe", "List-Unsubscribe-Post")
-    assert unsigned(mail) == both
-    partly = b"DKIM-Signature: v=1; a=rsa-sha256; d=b.example;\r\n\th=From : to:\r\n\t list-unsubscribe; b=Zm9v\r\n"
-    assert unsigned(partly + mail) == both[1:]
-    second = b"DKIM-Signature: v=1; d=c.example; h=from:List-Unsubscribe-Post; b=Zm9v=\r\n"
-    assert unsigned(second + partly + mail) == ()
 
 
 # R12: the postal address

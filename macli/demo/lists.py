@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from macli.demo.people import Person
@@ -89,13 +89,6 @@ def write_history(file: Path, customers: Iterable[Person]) -> None:
                 handle.write(_event(person, "email.clicked", moment, url="https://nordurljos.example/new"))
             if person.bounced is not None:
                 handle.write(_event(person, "email.bounced", person.bounced))
-
-
-def write_opens(file: Path, readers: Iterable[Person], moment: datetime) -> None:
-    """Who opened the mail, as the web shop's own counter tells it, some minutes apart."""
-    with file.open("w", encoding="utf-8") as handle:
-        for place, person in enumerate(readers):
-            handle.write(_event(person, "email.opened", moment + timedelta(minutes=7 * place)))
 
 
 def _event(person: Person, name: str, at: datetime, **properties: str | float) -> str:

@@ -261,17 +261,3 @@ def read_evidence(texts: list[str] | None, wording: str | None = None) -> dict[s
             raise UsageError(f"--evidence {text!r} says nothing", hint="for example --evidence form='shop, 3 May'")
         found[name.strip()] = value.strip()
     return found
-
-
-def suppressions_of(store: Store, email: str | None, phone: str | None) -> list[Row]:
-    """Why a contact's addresses are never written to, where they are not."""
-    return store.rows(_SUPPRESSED, {"email": email, "phone": phone})
-
-
-_SUPPRESSED = """
-SELECT channel, address, reason, source, suppressed_at
-FROM suppressions
-WHERE (channel = 'email' AND address = :email)
-   OR (channel = 'sms' AND address = :phone)
-ORDER BY channel
-"""
