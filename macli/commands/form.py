@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from macli.commands import options
+from macli.commands.component_verbs import give_html, register_rm, register_versions
 from macli.context import Macli
 
 app = typer.Typer(no_args_is_help=True, help="Forms on the web: sign-ups, requests, consents.")
@@ -162,13 +163,7 @@ def preview(
 
     macli = Macli.of(ctx)
     html = previews.of_form(macli.store, macli.workspace.path, macli.now(), name, version)
-    if json:
-        macli.out.record({"html": html}, shape="json")
-    elif out is None:
-        macli.out.text(html)
-    else:
-        previews.write(html, out)
-        macli.out.say(f"wrote {out}")
+    give_html(macli, html, json=json, out=out)
 
 
 @app.command("embed")
@@ -181,58 +176,11 @@ def embed(ctx: typer.Context, name: Name, json: options.Json = False) -> None:
 
     macli = Macli.of(ctx)
     html = previews.embedded(macli.store, name, base=macli.setting("public_url"))
-    if json:
-        macli.out.record({"html": html}, shape="json")
-    else:
-        macli.out.text(html)
+    give_html(macli, html, json=json)
 
 
-@app.command("versions")
-def versions(ctx: typer.Context, name: Name, format: options.Format = None, json: options.Json = False) -> None:
-    """List the versions of a form, newest first.
-
-    Example: macli form versions newsletter
-    """
-    from macli.store import templates
-
-    macli = Macli.of(ctx)
-    macli.out.rows(
-        templates.versions(macli.store, name, kind=KIND),
-        columns=("number", "current", "characters", "created_at"),
-        shape=options.shape(format, json),
-    )
-
-
-@app.command("rollback")
-def rollback(
-    ctx: typer.Context,
-    name: Name,
-    number: Annotated[int | None, typer.Argument(metavar="[VERSION]", help="The version; else the one before.")] = None,
-) -> None:
-    """Make an earlier version the current one.
-
-    Example: macli form rollback newsletter 2
-    """
-    from macli.store import templates
-
-    macli = Macli.of(ctx)
-    number = templates.rollback(macli.store, macli.now(), name, number, kind=KIND)
-    macli.out.say(f"{name!r} is at version {number}")
-
-
-@app.command("rm")
-def rm(ctx: typer.Context, name: Name, yes: options.Yes = False) -> None:
-    """Remove a form and all its versions. What came in by it stays.
-
-    Example: macli form rm newsletter --yes
-    """
-    from macli.forms import authoring
-    from macli.store import templates
-
-    macli = Macli.of(ctx)
-    found = templates.find(macli.store, name, KIND)["name"]
-    macli.out.confirm(f"remove the form {found!r} and all its versions?", yes=yes)
-    macli.out.say(f"removed the form {authoring.remove(macli.store, KIND, name)!r}")
+register_versions(app, KIND, kind=KIND, example="newsletter", columns=("number", "current", "characters", "created_at"))
+register_rm(app, KIND, says="Remove a form and all its versions. What came in by it stays.", example="newsletter")
 
 
 def _tell(macli: Macli, topics: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from macli.commands import options
+from macli.commands.component_verbs import give_html, register_rm, register_versions
 from macli.context import Macli
 
 app = typer.Typer(no_args_is_help=True, help="Landing pages, with forms, banners and downloads in them.")
@@ -133,58 +134,10 @@ def preview(
     html = previews.of_page(
         macli.store, macli.workspace.path, macli.now(), name, version, who=contact, setting=macli.setting
     )
-    if json:
-        macli.out.record({"html": html}, shape="json")
-    elif out is None:
-        macli.out.text(html)
-    else:
-        previews.write(html, out)
-        macli.out.say(f"wrote {out}")
+    give_html(macli, html, json=json, out=out)
 
 
-@app.command("versions")
-def versions(ctx: typer.Context, name: Name, format: options.Format = None, json: options.Json = False) -> None:
-    """List the versions of a page, newest first.
-
-    Example: macli page versions spring
-    """
-    from macli.store import templates
-
-    macli = Macli.of(ctx)
-    macli.out.rows(
-        templates.versions(macli.store, name, kind=KIND),
-        columns=("number", "current", "source_format", "characters", "created_at"),
-        shape=options.shape(format, json),
-    )
-
-
-@app.command("rollback")
-def rollback(
-    ctx: typer.Context,
-    name: Name,
-    number: Annotated[int | None, typer.Argument(metavar="[VERSION]", help="The version; else the one before.")] = None,
-) -> None:
-    """Make an earlier version the current one.
-
-    Example: macli page rollback spring 2
-    """
-    from macli.store import templates
-
-    macli = Macli.of(ctx)
-    number = templates.rollback(macli.store, macli.now(), name, number, kind=KIND)
-    macli.out.say(f"{name!r} is at version {number}")
-
-
-@app.command("rm")
-def rm(ctx: typer.Context, name: Name, yes: options.Yes = False) -> None:
-    """Remove a page and all its versions.
-
-    Example: macli page rm spring --yes
-    """
-    from macli.forms import authoring
-    from macli.store import templates
-
-    macli = Macli.of(ctx)
-    found = templates.find(macli.store, name, KIND)["name"]
-    macli.out.confirm(f"remove the page {found!r} and all its versions?", yes=yes)
-    macli.out.say(f"removed the page {authoring.remove(macli.store, KIND, name)!r}")
+register_versions(
+    app, KIND, kind=KIND, example="spring", columns=("number", "current", "source_format", "characters", "created_at")
+)
+register_rm(app, KIND, says="Remove a page and all its versions.", example="spring")

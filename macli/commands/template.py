@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from macli.commands import options
+from macli.commands.component_verbs import register_versions
 from macli.context import Macli
 
 app = typer.Typer(no_args_is_help=True, help="What is written: e-mail and text message templates.")
@@ -203,37 +204,13 @@ def preview(
         macli.out.text(previews.text_of(shown))
 
 
-@app.command("versions")
-def versions(ctx: typer.Context, name: Name, format: options.Format = None, json: options.Json = False) -> None:
-    """List the versions of a template, newest first.
-
-    Example: macli template versions hello
-    """
-    from macli.store import templates
-
-    macli = Macli.of(ctx)
-    macli.out.rows(
-        templates.versions(macli.store, name),
-        columns=("number", "current", "subject", "source_format", "characters", "created_at"),
-        shape=options.shape(format, json),
-    )
-
-
-@app.command("rollback")
-def rollback(
-    ctx: typer.Context,
-    name: Name,
-    number: Annotated[int | None, typer.Argument(metavar="[VERSION]", help="The version; else the one before.")] = None,
-) -> None:
-    """Make an earlier version the current one.
-
-    Example: macli template rollback hello 2
-    """
-    from macli.store import templates
-
-    macli = Macli.of(ctx)
-    number = templates.rollback(macli.store, macli.now(), name, number)
-    macli.out.say(f"{name!r} is at version {number}")
+register_versions(
+    app,
+    "template",
+    kind=None,
+    example="hello",
+    columns=("number", "current", "subject", "source_format", "characters", "created_at"),
+)
 
 
 @app.command("attach")
