@@ -150,6 +150,18 @@ def test_r3_a_signature_that_leaves_out_the_unsubscribe_headers_is_warned_of(
     assert (verdict, "leaves out" in said) == ("warn", True)
 
 
+def test_r3_what_two_signatures_cover_together_or_one_in_folded_lines_is_read(check, tmp_path: Path) -> None:
+    def signed(*headers: str) -> str:
+        lines = "".join(
+            f"DKIM-Signature: v=1; a=rsa-sha256; d=shop.example; s=s1;\n\th={names}; b=Zm9v\n" for names in headers
+        )
+        (tmp_path / "m.eml").write_text(f"{lines}From: news@shop.example\n\nx\n")
+        return str(check(GOOD, "--message", str(tmp_path / "m.eml"))["List-Unsubscribe signed"][0])
+
+    assert signed("From : to:\n\t list-unsubscribe") == "warn"
+    assert signed("From : to:\n\t list-unsubscribe :\n\t List-Unsubscribe-Post") == "ok"
+
+
 def test_r3_a_sample_that_nobody_signed_fails_and_none_is_not_verified(check, tmp_path: Path) -> None:
     (tmp_path / "m.eml").write_text("From: news@shop.example\n\nx\n")
     assert check(GOOD, "--message", str(tmp_path / "m.eml"))["List-Unsubscribe signed"][0] == "fail"

@@ -18,6 +18,7 @@ from macli.content.prepare import prepare
 from macli.content.tracking import addresses, followed, tagged, with_pixel
 from macli.errors import MacliError
 from macli.store import campaigns, settings, templates
+from macli.tick.compose import StepComposer
 from macli.tick.tick import run_tick
 from macli.tick.trial import send_test
 from tests.site import keys, serving
@@ -42,6 +43,13 @@ def sent(world: World, html: str = "<p>Hello</p>", *, text: str | None = None, *
     add_campaign(world.store, **campaign)
     run_tick(world.engine())
     return outbox(world)
+
+
+def composed(world: World, html: str) -> StepComposer:
+    """What composes the mails of a campaign that sends ``html``."""
+    add_template(world.store, html=html)
+    campaign_id = add_campaign(world.store)
+    return StepComposer(world.engine(), campaign_id, 1, world.store.value("SELECT key FROM steps"))
 
 
 def outbox(world: World) -> list[EmailMessage]:
@@ -509,6 +517,21 @@ def test_r32_who_asked_not_to_be_followed_is_not_and_the_others_are(world: World
     assert [is_followed(mail) for mail in mails] == [(True, True), (False, False), (True, True)]
     assert "https://shop.example/x" in part(mails[1], "html")
     assert part(mails[1], "html").count("https://news.example/u/") == 1
+
+
+@pytest.mark.parametrize(("track", "expected"), [("own", (True, True)), ("provider", (False, False))])
+def test_where_the_provider_follows_macli_does_not_so_that_each_open_counts_once(
+    world: World, track: str, expected: tuple[bool, bool]
+) -> None:
+    with world.store.write():
+        world.store.execute(
+            "UPDATE providers SET settings = json_set(settings, '$.track', ?) WHERE kind = 'outbox'", (track,)
+        )
+    composer = composed(world, LINK)
+    row = world.store.row("SELECT 1 AS send_id, 0 AS variant, 0 AS untracked, email AS address, * FROM contacts")
+    assert row is not None
+    mail = message_from_bytes(composer.compose(row, NOW).data, policy=policy.default)
+    assert is_followed(mail) == expected
 
 
 def test_without_an_address_in_the_world_nobody_is_followed(world: World) -> None:
