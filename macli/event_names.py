@@ -53,20 +53,44 @@ NAMES: Mapping[str, str] = {
     "push.clicked.suspected": "a link was followed in a way a person hardly does (url, link)",
     "push.expired": "a device no longer takes push messages",
     "address.invalid": "the phone number cannot take text messages",
+    "points.given": "points were given or taken by hand or by a campaign (points, scope, why)",
+    "score.reached": "a score became exactly a watched value (scope, value, old, score)",
+    "score.crossed": "a score rose to a watched value or past it (scope, value, old, score)",
+    "score.exceeded": "a score changed and is above a watched value (scope, value, old, score, first)",
+    "tag.scored": "the points for a tag changed and are a watched value or more (tag, value, old, score)",
+    "stage.entered": "the contact came into a stage of the lifecycle (stage, from, passed, score)",
+    "funnel.entered": "the contact came to another stage of a funnel (funnel, stage, from)",
+    "funnel.left": "the contact was taken out of a funnel (funnel, from)",
+    "rfm.changed": "the contact moved to another band of an RFM report (report, dimension, from, to)",
+    "owner.changed": "the contact has a new owner or co-owner (kind, staff, old)",
+    "contact.converted": "a lead became a customer",
+    "note.added": "a note was written about the contact (text, private, author)",
+    "task.added": "somebody got something to do about the contact (task, title, assignee, due)",
+    "task.closed": "a task was done or called off (task, title, assignee, state)",
+    "deal.added": "a deal with the contact began (deal, title, funnel, stage, value, currency)",
+    "deal.moved": "a deal came to another stage (deal, title, funnel, stage, from, value, currency)",
+    "deal.won": "a deal was won (deal, title, value, currency)",
+    "deal.lost": "a deal was lost (deal, title, value, currency)",
+    "call.logged": "somebody talked to the contact by telephone, or tried to (call, direction, outcome, seconds)",
+    "mail.received": "the contact wrote a mail that a mailbox took in (mail, subject, to)",
 }
 """Events macli itself records; any other dotted lower-case name is a company's own event."""
+
+_OWN_FAMILIES = frozenset(
+    ("contact", "attribute", "tag", "segment", "hits", "preferences")
+    + ("points", "score", "stage", "funnel", "rfm", "owner", "note", "task")
+)
 
 OWN_DOING = frozenset(
     name
     for name in NAMES
-    if name.split(".")[0] in ("contact", "attribute", "tag", "segment", "hits", "preferences")
-    or name in ("consent.granted", "consent.requested")
+    if name.split(".")[0] in _OWN_FAMILIES or name in ("consent.granted", "consent.requested", "mail.received")
 )
 """Events that say what macli itself did; told by another system they would say what was never done."""
 
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
-# A basket is filled by the shop's own events, whatever it calls them.
-_FAMILIES = frozenset(name.split(".")[0] for name in NAMES) - {"cart"}
+# Baskets, deals and the like are filled by other systems' events too, whatever those call them.
+_FAMILIES = frozenset(name.split(".")[0] for name in NAMES) - {"cart", "deal", "call", "task", "note", "mail"}
 
 
 def check_name(name: str) -> str:

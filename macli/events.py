@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from macli.clock import to_ms
-from macli.effects import EFFECTS
+from macli.effects import AFTERWARDS, EFFECTS
 from macli.effects.base import Caused
 from macli.errors import OperationFailed
 from macli.event_names import check_name as check_name
@@ -114,14 +114,18 @@ def _settle(store: Store, now_ms: int, before: int) -> int:
             return recorded
         if depth == 0:
             recorded = int(store.value("SELECT count(*) FROM events WHERE id > :first", {"first": first}))
-        names = store.rows(
+        found = store.rows(
             "SELECT DISTINCT name FROM events WHERE id > :first AND id <= :last",
             {"first": first, "last": last},
         )
-        for (name,) in names:
+        names = frozenset(name for (name,) in found)
+        for name in sorted(names):
             for effect in EFFECTS.get(name, ()):
                 for caused in effect(store, now_ms, first, last):
                     _insert(store, caused)
+        for afterwards in AFTERWARDS:
+            for caused in afterwards(store, now_ms, first, last, names):
+                _insert(store, caused)
         first = last
     raise OperationFailed(
         f"events cause each other without end (more than {_MOST_DEPTH} deep)",

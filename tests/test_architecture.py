@@ -13,10 +13,12 @@ HOUSE = Path(__file__).parent.parent / "macli"
 LAYERS = (
     {"macli", "errors", "clock", "model", "dialect", "address", "colors", "config", "shapes", "event_names", "urls"},
     {"rules", "providers", "secrets", "signing", "store"},
-    {"content", "audience", "quiet", "actions", "campaign", "selection", "effects"},
+    {"content", "audience", "quiet", "actions", "campaign", "selection", "effects", "scoring"},
     {"events"},
     {
         "contacts",
+        "lifecycle",
+        "people",
         "segments",
         "importer",
         "tick",

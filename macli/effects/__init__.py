@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from macli.effects.base import Effect
+from macli.effects.base import BatchEffect, Effect
 from macli.effects.bouncing import suppress_after_several
 from macli.effects.complaining import note_unseen
 from macli.effects.consenting import cancel_sends, hold_no, withdraw
 from macli.effects.removing import stop_everything
 from macli.effects.suppressing import suppress
 from macli.effects.visiting import apply_rules
+from macli.scoring.applying import apply as give_points
 
 EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "email.bounced": (suppress("email", "email.bounced", "bounced"),),
@@ -25,3 +26,6 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "contact.removed": (stop_everything,),
     "page.visited": (apply_rules,),
 }
+
+AFTERWARDS: tuple[BatchEffect, ...] = (give_points,)
+"""What may follow from any event, whatever its name."""

@@ -35,6 +35,11 @@ Effect = Callable[[Store, int, int, int], list[Caused]]
 """(store, now in ms, first id, last id) of a range of new events → the events this causes."""
 
 
+BatchEffect = Callable[[Store, int, int, int, frozenset[str]], list[Caused]]
+"""(store, now in ms, first id, last id, the names among them) of a range of new events of whatever name →
+the events this causes."""
+
+
 def touch(store: Store, now_ms: int, event: str, first: int, last: int) -> None:
     """Note that the contacts of the new events changed."""
     store.execute(

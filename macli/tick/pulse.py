@@ -10,11 +10,17 @@ from macli.store import Store
 
 Pulse = tuple[int | str | None, ...]
 
+_ABOUT_PEOPLE = frozenset(
+    ("points", "score", "stage", "funnel", "rfm", "owner", "note", "task", "deal", "call", "mail")
+)
+
 HARMLESS = frozenset(
     name
     for name in NAMES
     if name.startswith(("email.opened", "email.clicked", "sms.clicked", "push.clicked"))
     or name in ("page.visited", "banner.clicked", "asset.downloaded", "hits.reclassified", "form.submitted")
+    or name in ("tag.scored", "contact.converted")
+    or name.split(".")[0] in _ABOUT_PEOPLE
     or name.endswith(".delivered")
 )
 """Events of macli's own that never change who may be written to; a company's own never do either."""

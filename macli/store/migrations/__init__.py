@@ -3,7 +3,7 @@
 import sqlite3
 from importlib import import_module
 
-NAMES = ("m001_spine", "m002_responses")
+NAMES = ("m001_spine", "m002_responses", "m003_lifecycle")
 """Every migration, oldest first. A store's user_version is how many of them it has had."""
 
 

@@ -1,0 +1,1 @@
+"""Where contacts stand: points given by hand, stages, funnels, RFM reports and predictions."""
