@@ -76,8 +76,12 @@ NAMES: Mapping[str, str] = {
 }
 """Events macli itself records; any other dotted lower-case name is a company's own event."""
 
-_OWN_FAMILIES = ("contact", "attribute", "tag", "segment", "hits", "preferences", "points", "score", "stage")
-_OWN_FAMILIES += ("funnel", "rfm", "owner", "note", "task")
+_OWN_FAMILIES = frozenset(
+    (
+        *("contact", "attribute", "tag", "segment", "hits", "preferences"),
+        *("points", "score", "stage", "funnel", "rfm", "owner", "note", "task"),
+    )
+)
 
 OWN_DOING = frozenset(
     name
