@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
+from macli.actions.doors import Contacts
 from macli.clock import to_ms
 from macli.model import Purpose, Where
 from macli.store import Store
@@ -30,35 +31,6 @@ FAIL = "failed"
 """The way out of the campaign after a send that went wrong."""
 STOP = "end"
 """The way out of the campaign by the step's own word."""
-
-
-class Contacts(Protocol):
-    """Changes to all contacts a query selects: what actions use of the module macli.contacts."""
-
-    def tag_where(
-        self, store: Store, now: datetime, ids: str, params: Mapping[str, Any], tag: str, source: str
-    ) -> int: ...
-
-    def untag_where(
-        self, store: Store, now: datetime, ids: str, params: Mapping[str, Any], tag: str, source: str
-    ) -> int: ...
-
-    def set_attribute_where(
-        self,
-        store: Store,
-        now: datetime,
-        ids: str,
-        params: Mapping[str, Any],
-        name: str,
-        value: Any,
-        source: str,
-        *,
-        zone: ZoneInfo | None = None,
-    ) -> int: ...
-
-    def withdraw_where(
-        self, store: Store, now: datetime, ids: str, params: Mapping[str, Any], channel: str, source: str
-    ) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
