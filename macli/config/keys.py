@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from macli.config import readers
+from macli.config import bands, readers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,5 +346,25 @@ SETTINGS = (
         read=readers.duration,
         default=None,
         doc="How long removed contacts are kept before they are deleted for good; for good where unset.",
+    ),
+    Setting(
+        key="points.bands",
+        kind="bands",
+        read=bands.read,
+        default="cold 0, warm 20, hot 50",
+        doc=(
+            "Readiness: names and the lowest score of each, the lowest first; the first is all below the second."
+            " Of the global score."
+        ),
+    ),
+    Setting(
+        key="points.floor",
+        kind="points",
+        read=readers.points,
+        default=None,
+        doc=(
+            "A score is shown, and asked for in rules, as at least this; what was given and taken is kept as it is."
+            " Scores may be below zero where unset."
+        ),
     ),
 )

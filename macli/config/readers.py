@@ -74,6 +74,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def points(text: str) -> int | None:
+    if text.strip().lower() in ("none", "off", "no"):
+        return None
+    if not re.fullmatch(r"[-+]?[0-9]{1,9}", text.strip(), re.ASCII):
+        raise UsageError(f"{text!r} is no whole number of points", hint="write for example 0, -10, or 'none'")
+    return int(text)
+
+
 def duration(text: str) -> timedelta:
     span = clock.parse_duration(text)
     if span <= timedelta():
