@@ -84,3 +84,10 @@ def _stages(store: Store) -> list[str]:
 def all_(store: Store) -> list[Row]:
     """Every scope: id, kind, name, name_key, stage_id."""
     return store.rows("SELECT id, kind, name, name_key, stage_id FROM scopes ORDER BY id")
+
+
+def text_of(store: Store, scope_id: int) -> str:
+    """A scope as people write it, by its id."""
+    row = store.row("SELECT kind, name FROM scopes WHERE id = :id", {"id": scope_id})
+    assert row is not None
+    return str(Scope(kind=row["kind"], name=row["name"]))

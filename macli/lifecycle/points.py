@@ -1,0 +1,95 @@
+"""Points given by hand or by a campaign: so many more, or until there are so many."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from macli import events
+from macli.address import fold_json
+from macli.clock import to_ms
+from macli.contacts.chosen import choose
+from macli.errors import UsageError
+from macli.store import Store, scopes
+
+MOST = 1_000_000_000
+"""Points that can be given at once: sums of them stay whole numbers anywhere."""
+
+
+def give_where(
+    store: Store,
+    now: datetime,
+    ids: str,
+    params: Mapping[str, Any],
+    points: int,
+    scope_id: int,
+    source: str,
+    *,
+    why: str = "",
+) -> int:
+    """Give points (or take them, below 0) to the contacts ``ids`` selects; how many got any."""
+    return _give(store, now, _GIVEN.format(ids=ids), {**params, "door_points": points}, scope_id, source, why)
+
+
+_GIVEN = """
+SELECT id, :door_points
+FROM contacts
+WHERE id IN ({ids})
+  AND :door_points <> 0
+"""
+
+
+def set_where(
+    store: Store,
+    now: datetime,
+    ids: str,
+    params: Mapping[str, Any],
+    points: int,
+    scope_id: int,
+    source: str,
+    *,
+    why: str = "",
+) -> int:
+    """Give the contacts ``ids`` selects what is missing to so many points; how many had others."""
+    said = {**params, "door_points": points, "door_scope": scope_id}
+    return _give(store, now, _MISSING.format(ids=ids), said, scope_id, source, why)
+
+
+_MISSING = """
+SELECT contacts.id, :door_points - coalesce(scores.points, 0)
+FROM contacts
+LEFT JOIN scores ON scores.contact_id = contacts.id AND scores.scope_id = :door_scope
+WHERE contacts.id IN ({ids})
+  AND coalesce(scores.points, 0) <> :door_points
+"""
+
+
+def _give(
+    store: Store, now: datetime, select: str, params: Mapping[str, Any], scope_id: int, source: str, why: str
+) -> int:
+    if abs(int(params["door_points"])) > MOST:
+        raise UsageError(f"more than {MOST:,} points at once")
+    with store.write():
+        chosen = choose(store, select, params)
+        if chosen:
+            said = {"scope": scopes.text_of(store, scope_id), "why": why}
+            events.record_select(
+                store,
+                now,
+                name="points.given",
+                source=source,
+                select=_HAPPENED.format(
+                    properties=store.dialect.json_of(
+                        points="CAST(old AS INTEGER)", scope=":said_scope", why=":said_why"
+                    )
+                ),
+                params={"now": to_ms(now), "said_scope": said["scope"], "said_why": why},
+                folded=fold_json(said),
+            )
+    return chosen
+
+
+_HAPPENED = """
+SELECT contact_id, :now AS at, NULL AS source_id, {properties} AS properties, NULL AS send_id,
+  NULL AS campaign_id
+FROM chosen
+"""
