@@ -367,4 +367,18 @@ SETTINGS = (
             " Scores may be below zero where unset."
         ),
     ),
+    Setting(
+        key="predictions.max_age",
+        kind="duration",
+        read=readers.duration,
+        default="30 days",
+        doc="How long a prediction counts; an older one is no data, as if there were none.",
+    ),
+    Setting(
+        key="predictions.refit",
+        kind="duration",
+        read=readers.duration,
+        default=None,
+        doc="macli tick fits the predictions anew when they are so old; where unset, only macli prediction fit does.",
+    ),
 )
