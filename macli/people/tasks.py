@@ -1,0 +1,189 @@
+"""Tasks about contacts and deals: given, changed, done, called off."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from macli.clock import iso, to_ms
+from macli.contacts import ONE
+from macli.errors import UsageError
+from macli.people import wording
+from macli.people.telling import tell, tell_of_many, touch
+from macli.store import Row, Store, deals, tasks
+
+End = Literal["done", "cancelled"]
+
+
+def create_where(
+    store: Store,
+    now: datetime,
+    ids: str,
+    params: Mapping[str, Any],
+    title: str,
+    source: str,
+    *,
+    description: str = "",
+    assignee_id: int | None = None,
+    owner: bool = False,
+    author_id: int | None = None,
+    deal_id: int | None = None,
+    due_at: int | None = None,
+) -> int:
+    """Make a task about each of the contacts ``ids`` selects; how many there were.
+
+    With ``owner`` it is for the contact's main owner, and ``assignee_id`` stands in where it has none.
+    ``due_at`` is in UTC milliseconds. Raises UsageError where the title is empty or too long.
+    """
+    title = wording.line(title, "title")
+    with store.write():
+        before = tasks.last_id(store)
+        made = store.execute(
+            _MAKE.format(ids=ids, assignee=_OWNER if owner else ":task_assignee"),
+            {
+                **params,
+                "task_deal": deal_id,
+                "task_title": title,
+                "task_description": wording.body(description, "description", empty=True),
+                "task_assignee": assignee_id,
+                "task_author": author_id,
+                "task_due": due_at,
+                "task_source": source,
+                "task_now": to_ms(now),
+            },
+        )
+        for row in store.rows(_ASSIGNEES, {"before": before}):
+            said = {"title": title, "assignee": row["name"], "due": iso(due_at)}
+            made_for = {"before": before, "assignee": row["assignee_id"]}
+            tell_of_many(store, now, "task.added", _MADE, made_for, said, {"task": "id"}, source)
+    return made
+
+
+_OWNER = """
+coalesce(
+    (SELECT owners.staff_id FROM owners WHERE owners.contact_id = contacts.id AND owners.kind = 'main'),
+    :task_assignee
+  )
+"""
+
+_MAKE = """
+INSERT INTO tasks (
+  contact_id, deal_id, title, description, assignee_id, author_id, due_at, source, created_at, updated_at
+)
+SELECT contacts.id, :task_deal, :task_title, :task_description, {assignee}, :task_author, :task_due, :task_source,
+  :task_now, :task_now
+FROM contacts
+WHERE contacts.id IN ({ids})
+  AND contacts.state <> 'erased'
+"""
+
+_ASSIGNEES = """
+SELECT DISTINCT tasks.assignee_id, staff.name
+FROM tasks
+LEFT JOIN staff ON staff.id = tasks.assignee_id
+WHERE tasks.id > :before
+"""
+
+_MADE = """
+FROM tasks
+WHERE id > :before
+  AND coalesce(assignee_id, 0) = coalesce(:assignee, 0)
+"""
+
+
+def add(
+    store: Store,
+    now: datetime,
+    title: str,
+    source: str,
+    *,
+    contact_id: int | None = None,
+    deal_id: int | None = None,
+    description: str = "",
+    assignee_id: int | None = None,
+    author_id: int | None = None,
+    due_at: int | None = None,
+) -> int:
+    """Make one task; its number. One about a deal is about the deal's contact too, where no other is named.
+
+    Raises UsageError as create_where does.
+    """
+    with store.write():
+        if deal_id is not None and contact_id is None:
+            contact_id = deals.get(store, deal_id)["contact_id"]
+        facts: dict[str, Any] = {"assignee_id": assignee_id, "author_id": author_id, "due_at": due_at}
+        if contact_id is not None:
+            one = {"one_contact": contact_id}
+            create_where(store, now, ONE, one, title, source, description=description, deal_id=deal_id, **facts)
+            return tasks.last_id(store)
+        facts |= {"title": wording.line(title, "title"), "source": source, "now": to_ms(now), "deal_id": deal_id}
+        facts["description"] = wording.body(description, "description", empty=True)
+        return int(store.value(_ADD, facts))
+
+
+_ADD = """
+INSERT INTO tasks (deal_id, title, description, assignee_id, author_id, due_at, source, created_at, updated_at)
+VALUES (:deal_id, :title, :description, :assignee_id, :author_id, :due_at, :source, :now, :now)
+RETURNING id
+"""
+
+
+def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -> None:
+    """Change a task's title, description, assignee_id or due_at. Raises UnknownName, UsageError."""
+    if not changes:
+        raise UsageError("nothing to change", hint="for example --due 'tomorrow 9:00'")
+    values = dict(changes)
+    if "title" in values:
+        values["title"] = wording.line(values["title"], "title")
+    if "description" in values:
+        values["description"] = wording.body(values["description"], "description", empty=True)
+    assignments = "".join(f", {name} = :{name}" for name in values)
+    with store.write():
+        task = tasks.get(store, number)
+        store.execute(
+            f"UPDATE tasks SET updated_at = :now{assignments} WHERE id = :id",
+            {**values, "id": task["id"], "now": to_ms(now)},
+        )
+        touch(store, now, task["contact_id"])
+
+
+def close(store: Store, now: datetime, number: int, state: End, source: str) -> bool:
+    """Note that a task is done or called off; whether it was open. Raises UnknownName."""
+    with store.write():
+        task = tasks.get(store, number)
+        if task["state"] != "open":
+            return False
+        _move(store, now, task, state, to_ms(now))
+        said = {"task": task["id"], "title": task["title"], "assignee": task["assignee"], "state": state}
+        tell(store, now, task["contact_id"], "task.closed", said, source)
+    return True
+
+
+def reopen(store: Store, now: datetime, number: int) -> bool:
+    """Make a task open again; whether it was not. Raises UnknownName."""
+    with store.write():
+        task = tasks.get(store, number)
+        if task["state"] == "open":
+            return False
+        _move(store, now, task, "open", None)
+        touch(store, now, task["contact_id"])
+    return True
+
+
+def _move(store: Store, now: datetime, task: Row, state: str, closed_at: int | None) -> None:
+    facts = {"id": task["id"], "state": state, "closed": closed_at, "now": to_ms(now)}
+    store.execute(_MOVE, facts)
+
+
+_MOVE = """
+UPDATE tasks
+SET state = :state, closed_at = :closed, updated_at = :now
+WHERE id = :id
+"""
+
+
+def remove(store: Store, now: datetime, number: int) -> None:
+    """Delete a task. Raises UnknownName."""
+    with store.write():
+        task = tasks.get(store, number)
+        store.execute("DELETE FROM tasks WHERE id = :id", {"id": task["id"]})
+        touch(store, now, task["contact_id"])
