@@ -128,7 +128,7 @@ def test_nobody_s_basket_is_nobody_s_and_a_known_one_s_is_told(world: World) -> 
 
 def test_the_events_and_the_time_are_settings(world: World) -> None:
     settings.put(world.store, NOW, "baskets.event", "shop.basket")
-    settings.put(world.store, NOW, "baskets.purchase", "shop.sold")
+    settings.put(world.store, NOW, "purchases.event", "shop.sold")
     settings.put(world.store, NOW, "baskets.after", "2 hours")
     happened(world, "shop.basket", NOW)
     happened(world, "shop.basket", NOW, contact_id=2)

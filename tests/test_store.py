@@ -11,7 +11,7 @@ from conftest import Run
 
 from macli.colors import read_color
 from macli.errors import OperationFailed, UsageError
-from macli.store import Store, categories, identity, migrations, open_store, upkeep
+from macli.store import Store, categories, identity, migrations, open_store, settings, upkeep
 
 
 def schema(path: Path) -> dict[str, str]:
@@ -46,6 +46,14 @@ def of_the_first_version(path: Path) -> None:
               (4, 'Mail', 'mail', 'email', 1), (8, 'webhook', 'webhook', 'webhook', 2);
             """
         )
+
+
+def test_the_event_that_says_a_basket_was_bought_is_the_purchase_of_everything(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.db", isolation_level=None)) as connection:
+        migrations.migrate(connection, upto=2)
+        connection.execute("INSERT INTO settings (key, value, updated_at) VALUES ('baskets.purchase', 'shop.sold', 1)")
+    with open_store(tmp_path / "old.db") as store:
+        assert settings.get(store, "purchases.event") == "shop.sold"
 
 
 def test_what_the_first_version_stored_is_there_under_its_numbers_and_in_the_log(tmp_path: Path) -> None:

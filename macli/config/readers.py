@@ -32,6 +32,24 @@ def text(text: str) -> str:
     return text.strip()
 
 
+def event(text: str) -> str:
+    from macli.event_names import check_name
+
+    return check_name(text.strip())
+
+
+def events(text: str) -> tuple[str, ...]:
+    if text.strip().lower() == "none":
+        return ()
+    return tuple(dict.fromkeys(event(part) for part in text.split(",")))
+
+
+def member(text: str) -> str:
+    if not re.fullmatch(r"[^\W\d]\w{0,99}", text.strip()):
+        raise UsageError(f"{text!r} is no name of a property", hint="letters, digits and underscores: total")
+    return text.strip()
+
+
 def email(text: str) -> str:
     from macli.address import normalise_email
 

@@ -35,7 +35,7 @@ def drop(engine: Engine, trouble: Callable[[str, str], None]) -> int:
             select=_DROPPED,
             params={
                 "basket": engine.setting("baskets.event"),
-                "purchase": engine.setting("baskets.purchase"),
+                "purchase": engine.setting("purchases.event"),
                 "after": after,
                 "aged": now - after,
                 "upto": max(min(upto, now - after), now - after - _FORGOTTEN // _MS),

@@ -4,6 +4,9 @@
 points given by hand or by a campaign, ``part`` 0 what the event brought and 1, 2, … what time took back of
 it. ``scores`` is its sum. Both stand in the order of their key, so a contact's history is in one place. A
 ledger outlives the rules and events it names, which is why they are numbers without a declared reference.
+
+A stage somebody stood on is removed by ``removed_at``: its history keeps its name, and a new stage of that
+name is the old one again.
 """
 
 from collections.abc import Iterator
@@ -24,6 +27,7 @@ CREATE TABLE funnel_stages (
   name TEXT NOT NULL,
   name_key TEXT NOT NULL,
   position INTEGER NOT NULL,
+  removed_at INTEGER,
   UNIQUE (funnel_id, name_key)
 ) STRICT;
 
@@ -117,7 +121,8 @@ CREATE TABLE stages (
   position INTEGER NOT NULL,
   threshold INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL
+  updated_at INTEGER NOT NULL,
+  removed_at INTEGER
 ) STRICT;
 
 CREATE TABLE stage_stays (
@@ -140,7 +145,6 @@ CREATE TABLE rfm_reports (
   name TEXT NOT NULL,
   name_key TEXT NOT NULL UNIQUE,
   definition TEXT NOT NULL,
-  event_cursor INTEGER NOT NULL DEFAULT 0,
   computed_at INTEGER,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
@@ -363,6 +367,7 @@ def statements() -> Iterator[str]:
 
     for statement in TABLES.split(";\n"):
         yield statement.strip()
+    yield "UPDATE settings SET key = 'purchases.event' WHERE key = 'baskets.purchase'"
     for view, (table, plain, times) in VIEWS.items():
         words = (*plain, *(f"{SQLITE.iso(name)} AS {name}" for name in times))
         yield f"CREATE VIEW {view} AS SELECT {', '.join(words)} FROM {table}"
