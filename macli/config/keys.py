@@ -363,6 +363,20 @@ SETTINGS = (
         doc="How long removed contacts are kept before they are deleted for good; for good where unset.",
     ),
     Setting(
+        key="mails.keep",
+        kind="bool",
+        read=readers.flag,
+        default="true",
+        doc="Keep the letters people write to the mailboxes that are read; bounces and the like are never kept.",
+    ),
+    Setting(
+        key="retention.mails",
+        kind="duration",
+        read=readers.duration,
+        default="400 days",
+        doc="How long letters people wrote are kept.",
+    ),
+    Setting(
         key="points.bands",
         kind="bands",
         read=bands.read,
@@ -395,5 +409,19 @@ SETTINGS = (
         read=readers.duration,
         default=None,
         doc="macli tick fits the predictions anew when they are so old; where unset, only macli prediction fit does.",
+    ),
+    Setting(
+        key="stages.inclusive",
+        kind="bool",
+        read=readers.flag,
+        default="false",
+        doc="A score equal to a stage's threshold leads to the stage; where false, only a higher one does.",
+    ),
+    Setting(
+        key="stages.demote",
+        kind="bool",
+        read=readers.flag,
+        default="false",
+        doc="A score that falls to a threshold or below it leads back to the stage before; where false, never.",
     ),
 )

@@ -1,10 +1,10 @@
-"""What a new store holds: its identity, the outbox, and a channel of each kind."""
+"""What a new store holds: its identity, the outbox, a channel of each kind, first point rules, the stages."""
 
 from datetime import datetime
 
 from macli.clock import to_ms
 from macli.model import CHANNEL_KINDS
-from macli.store import identity
+from macli.store import identity, stages
 from macli.store.connection import Store
 
 
@@ -16,6 +16,9 @@ def furnish(store: Store, now: datetime) -> None:
         for kind in CHANNEL_KINDS:
             provider = None if kind == "webhook" else outbox
             store.execute(_CHANNEL, {"name": kind, "provider": provider, "now": to_ms(now)})
+        store.execute(_POINT_RULES, {"now": to_ms(now)})
+        store.execute(_SCOPES)
+        stages.furnish(store, to_ms(now))
 
 
 _PROVIDER = """
@@ -27,4 +30,20 @@ RETURNING id
 _CHANNEL = """
 INSERT INTO channels (name, name_key, kind, provider_id, created_at)
 VALUES (:name, :name, :name, :provider, :now)
+"""
+
+# The preset persisca of scoring/presets.toml and what stands beside it, as a test holds, without reading the file.
+_POINT_RULES = """
+INSERT INTO point_rules (name, name_key, event, points, preset, created_at, updated_at)
+VALUES
+  ('mail opened', 'mail opened', 'email.opened', 5, 'persisca', :now, :now),
+  ('mail clicked', 'mail clicked', 'email.clicked', 10, 'persisca', :now, :now),
+  ('unsubscribed', 'unsubscribed', 'email.unsubscribed', -10, 'persisca', :now, :now),
+  ('page visited', 'page visited', 'page.visited', 2, 'macli', :now, :now)
+"""
+
+_SCOPES = """
+INSERT INTO point_rule_scopes (rule_id, kind, name, name_key)
+SELECT id, 'global', 'global', 'global'
+FROM point_rules
 """
