@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from macli.config import bands, readers
+from macli.config import bands, decays, readers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -384,6 +384,16 @@ SETTINGS = (
         doc=(
             "Readiness: names and the lowest score of each, the lowest first; the first is all below the second."
             " Of the global score."
+        ),
+    ),
+    Setting(
+        key="points.decay",
+        kind="decay",
+        read=decays.read,
+        default="none",
+        doc=(
+            "How points lose their worth where their rule does not say, and those given by hand:"
+            " '50 % every 30 days'. For points from now on; macli points recompute dates those there are anew."
         ),
     ),
     Setting(

@@ -23,3 +23,7 @@ def clear(store: Store) -> None:
     """Make the table empty. Inside a write."""
     store.execute(TABLE)
     store.execute("DELETE FROM score_changes")
+
+
+WATCHED = "(scope_id = :global OR scope_id IN (SELECT scope_id FROM score_marks))"
+"""The scopes whose single changes somebody looks at: stages at the global score, marks at theirs."""

@@ -61,9 +61,16 @@ INSERT INTO point_rules (
   id, name, name_key, event, condition, who, points, most, most_span, decay_share, decay_span, preset, active,
   created_at, updated_at
 )
-SELECT 1 + max(
-    coalesce((SELECT max(id) FROM point_rules), 0),
-    coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'point_rules_last'), 0)
+SELECT 1 + coalesce(
+    (
+      SELECT max(last)
+      FROM (
+        SELECT max(id) AS last FROM point_rules
+        UNION ALL
+        SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'point_rules_last'
+      ) AS given
+    ),
+    0
   ), :name, :key, :event, :condition, :who, :points, :most, :most_span, :decay_share, :decay_span, :preset, :active,
   :now, :now
 RETURNING id
@@ -99,7 +106,8 @@ SELECT 'point_rules_last', CAST(max(id) AS TEXT)
 FROM point_rules
 WHERE id >= :id
 ON CONFLICT (key) DO UPDATE
-SET value = CAST(max(CAST(meta.value AS INTEGER), CAST(excluded.value AS INTEGER)) AS TEXT)
+SET value = excluded.value
+WHERE CAST(excluded.value AS INTEGER) > CAST(meta.value AS INTEGER)
 """
 
 
@@ -145,7 +153,7 @@ _SCOPES = "SELECT rule_id, kind, name FROM point_rule_scopes ORDER BY rule_id, k
 
 
 def _rule(row: Row, feeds: list[Scope]) -> PointRule:
-    return PointRule(**{**{key: row[key] for key in row.keys()}, "active": bool(row["active"]), "scopes": tuple(feeds)})
+    return PointRule(**{**dict(row), "active": bool(row["active"]), "scopes": tuple(feeds)})
 
 
 def _values(rule: PointRule, now_ms: int) -> dict[str, Any]:

@@ -1,0 +1,201 @@
+"""What point rules come to: one SELECT of what events are worth, by all the rules for their names.
+
+Read once by event, not once by rule: with 20 rules that is a third of the time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from macli.clock import from_ms, zone
+from macli.errors import MacliError
+from macli.model import Where
+from macli.rules.vocabulary import Vocabulary
+from macli.store import Store, point_rules, scopes, settings
+from macli.store.point_rules import PointRule
+
+MONDAY = 345_600_000
+"""1970-01-05T00:00Z: the spans of caps are counted from here, so that a week's begins on a Monday."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """``select`` yields contact_id, scope_id, rule, event, points, at, decays_at, most, span of events, which
+    ``{new}`` in it selects; ``faults`` are the rules that no longer read, and why: they give nothing.
+
+        ``capped``: some have a cap, which is not heeded yet. One event can come twice for one scope.
+    """
+
+    select: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    capped: bool = False
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    plan: Plan
+    vocabulary: Vocabulary | None
+    now_ms: int | None
+
+
+_known: dict[tuple[Any, ...], _Known] = {}
+_MOST_KNOWN = 256
+
+
+def plan_of(store: Store, now_ms: int, names: Sequence[str]) -> Plan | None:
+    """The plan of the rules in force for events of these names; None where there are none.
+
+    Kept from one batch to the next as long as rules and names say the same.
+    """
+    if store.value("SELECT 1 FROM point_rules WHERE active = 1 LIMIT 1") is None:
+        return None
+    rules = tuple(point_rules.active(store, names))
+    return compiled(store, now_ms, rules) if rules else None
+
+
+def compiled(store: Store, now_ms: int, rules: tuple[PointRule, ...]) -> Plan:
+    """The plan of these rules."""
+    default = settings.get(store, "points.decay")
+    clock = settings.get(store, "timezone") or "UTC"
+    feeds = {(row["kind"], row["name_key"]): row["id"] for row in scopes.all_(store)}
+    fixed = tuple(feeds.get((one.kind, one.key)) for rule in rules for one in rule.scopes if one.kind != "stage")
+    key = (rules, fixed, clock, default and default.span)
+    vocabulary = None
+    if any(rule.who is not None for rule in rules):
+        from macli.selection import vocabulary as words
+
+        vocabulary = words(store)
+    known = _known.get(key)
+    if known is None or known.vocabulary != vocabulary or known.now_ms not in (None, now_ms):
+        known = _compile(store, now_ms, rules, feeds, zone(str(clock)), default and default.span, vocabulary)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = known
+    return known.plan
+
+
+def _compile(
+    store: Store,
+    now_ms: int,
+    rules: Sequence[PointRule],
+    feeds: Mapping[tuple[str, str], int],
+    where: ZoneInfo,
+    lasts: int | None,
+    vocabulary: Vocabulary | None,
+) -> _Known:
+    params: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    tests: dict[int, Sequence[str]] = {}
+    timely = False
+    for rule in rules:
+        try:
+            found = list(_tests(store, from_ms(now_ms), where, rule, vocabulary))
+        except MacliError as error:
+            faults[rule.name] = error.message.splitlines()[0]
+            continue
+        tests[rule.id] = [one.sql for one in found]
+        timely = timely or any(one.timely for one in found)
+        for one in found:
+            params |= one.params
+    reading = [rule for rule in rules if rule.id in tests]
+    plan = Plan(
+        select=" UNION ALL ".join(_parts(reading, _asked(tests), feeds, lasts, params)),
+        params=params,
+        capped=any(rule.most is not None for rule in reading),
+        faults=faults,
+    )
+    return _Known(plan=plan, vocabulary=vocabulary, now_ms=now_ms if timely else None)
+
+
+def _tests(
+    store: Store, now: datetime, where: ZoneInfo, rule: PointRule, vocabulary: Vocabulary | None
+) -> Iterator[Where]:
+    """What a rule asks of an event, as conditions on ``events``."""
+    from macli import rules
+
+    if rule.condition is not None:
+        yield rules.compile_conditions(
+            rule.condition, Vocabulary(), now=now, zone=where, dialect=store.dialect, prefix=f"with{rule.id}_"
+        )
+    if rule.who is not None and vocabulary is not None:
+        found = rules.compile(
+            rule.who,
+            vocabulary,
+            now=now,
+            zone=where,
+            dialect=store.dialect,
+            prefix=f"who{rule.id}_",
+            narrow=True,
+            stored=True,
+        )
+        sql = f"EXISTS (SELECT 1 FROM contacts WHERE contacts.id = events.contact_id AND {found.sql})"
+        yield replace(found, sql=sql)
+
+
+def _asked(tests: Mapping[int, Sequence[str]]) -> str:
+    arms = " ".join(f"WHEN {rule} THEN {' AND '.join(asked)}" for rule, asked in tests.items() if asked)
+    return f"CASE given.rule {arms} ELSE TRUE END" if arms else "TRUE"
+
+
+def _parts(
+    rules: Sequence[PointRule],
+    asked: str,
+    feeds: Mapping[tuple[str, str], int],
+    lasts: int | None,
+    params: dict[str, Any],
+) -> Iterator[str]:
+    fixed: list[str] = []
+    standing: list[str] = []
+    for rule in rules:
+        params[f"event{rule.id}"] = rule.event
+        span = rule.decay_span or lasts
+        said = ", ".join("NULL" if one is None else str(one) for one in (rule.points, span, rule.most, rule.most_span))
+        for place, scope in enumerate(rule.scopes):
+            if scope.kind == "stage":
+                params[f"stage{rule.id}_{place}"] = scope.key
+                standing.append(f"({rule.id}, :event{rule.id}, :stage{rule.id}_{place}, {said})")
+            elif (scope.kind, scope.key) in feeds:
+                fixed.append(f"({rule.id}, :event{rule.id}, {feeds[scope.kind, scope.key]}, {said})")
+    if fixed:
+        yield _FIXED.format(given=", ".join(fixed), asked=asked, new="{new}")
+    if standing:
+        yield _STANDING.format(given=", ".join(standing), asked=asked, new="{new}")
+
+
+# ``|| ''`` as in effects.base.NEW: the new events are found by their ids, not by their names.
+_FIXED = """
+SELECT events.contact_id, given.scope_id, given.rule, events.id AS event, given.points, events.at,
+  events.at + given.lasts AS decays_at, given.most, given.span
+FROM events
+JOIN (
+  SELECT column1 AS rule, column2 AS event, column3 AS scope_id, column4 AS points, column5 AS lasts,
+    column6 AS most, column7 AS span
+  FROM (VALUES {given}) AS worth
+) AS given ON given.event = events.name || ''
+WHERE {new}
+  AND events.contact_id IS NOT NULL
+  AND {asked}
+"""
+
+# Where the contact stood when it happened; ``standing`` names a stage, a funnel, or is empty for any.
+_STANDING = """
+SELECT events.contact_id, scopes.id, given.rule, events.id, given.points, events.at,
+  events.at + given.lasts, given.most, given.span
+FROM events
+JOIN (
+  SELECT column1 AS rule, column2 AS event, column3 AS standing, column4 AS points, column5 AS lasts,
+    column6 AS most, column7 AS span
+  FROM (VALUES {given}) AS worth
+) AS given ON given.event = events.name || ''
+JOIN funnel_stays ON funnel_stays.contact_id = events.contact_id
+  AND funnel_stays.entered_at <= events.at
+  AND (funnel_stays.left_at IS NULL OR funnel_stays.left_at > events.at)
+JOIN funnels ON funnels.id = funnel_stays.funnel_id
+JOIN scopes ON scopes.stage_id = funnel_stays.stage_id
+WHERE {new}
+  AND given.standing IN ('', funnels.name_key, scopes.name_key)
+  AND {asked}
+"""
