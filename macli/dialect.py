@@ -44,6 +44,9 @@ class Dialect(Protocol):
     def joined(self, expression: str) -> str:
         """The whole numbers of a group in one text, commas between them."""
 
+    def casefold(self, text: str) -> str:
+        """The text folded for comparison without case, in any script."""
+
     def fits(self, text: str, pattern: str) -> str:
         """True where a regular expression is found in the text, without regard to case; false where there is none."""
 
@@ -107,6 +110,9 @@ class Sqlite:
 
     def joined(self, expression: str) -> str:
         return f"group_concat({expression})"
+
+    def casefold(self, text: str) -> str:
+        return f"casefold({text})"
 
     def fits(self, text: str, pattern: str) -> str:
         return f"(({text}) REGEXP {pattern})"

@@ -8,7 +8,7 @@ from macli.dialect import SQLITE, Dialect
 from macli.model import Where
 from macli.rules.errors import RuleError
 from macli.rules.values import quote
-from macli.rules.vocabulary import KnownCampaign, KnownSegment, Vocabulary
+from macli.rules.vocabulary import KnownCampaign, KnownFunnel, KnownName, KnownSegment, KnownStage, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KnownCampaign",
+    "KnownFunnel",
+    "KnownName",
     "KnownSegment",
+    "KnownStage",
     "RuleError",
     "Vocabulary",
     "compile",
     "compile_conditions",
+    "compile_entity",
     "outline",
     "parse",
     "quote",
@@ -77,6 +81,31 @@ def compile(  # noqa: A001  (what it does; re has one, too)
         reads=frozenset(build.reads),
         direct=build.is_direct(rule),
     )
+
+
+def compile_entity(
+    kind: str,
+    text: str,
+    vocabulary: Vocabulary,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    dialect: Dialect = SQLITE,
+    prefix: str = "r",
+    stored: bool = False,
+) -> Where:
+    """A rule over tasks, deals, calls, mails or notes as a condition on their table. Raises RuleError.
+
+    A name that is a field of theirs means that; everything else is asked of the contact the row is about,
+    and false where there is none.
+    """
+    from macli.rules.entities import ENTITIES
+    from macli.rules.sql import NARROW, Build
+
+    entity = ENTITIES[kind]
+    build = Build(text, vocabulary, now=now, zone=zone, dialect=dialect, prefix=prefix, stored=stored, entity=entity)
+    sql = build.render(parse(text), NARROW)
+    return Where(sql=sql, params=build.params, timely=build.timely, reads=frozenset(build.reads))
 
 
 def compile_conditions(

@@ -16,6 +16,7 @@ class Name:
 
     text: str
     at: int
+    quoted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

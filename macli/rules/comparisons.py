@@ -9,7 +9,7 @@ from typing import assert_never
 from macli.model import AttributeType
 from macli.rules.moments import When, dates, instants, span_of
 from macli.rules.sql import Build, Condition
-from macli.rules.subjects import CoreDate, CoreText, Member, Subject
+from macli.rules.subjects import Column, CoreText, Member, Moment, Reference, Subject
 from macli.rules.values import Literal
 
 _DATE_LIKE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?").fullmatch
@@ -100,6 +100,8 @@ def condition(subject: Subject, test: Test, at: int, build: Build) -> Condition:
     """The SQL of one test of one value. Raises RuleError where the two do not fit."""
     if isinstance(test, IsSet):
         return Condition(sql=f"({subject.present()})")
+    if isinstance(subject, Reference):
+        return _referred(subject, test, at, build)
     kind = subject.type or _kind_of(test, build)
     if isinstance(test, Texted):
         return _texted(subject, kind, test, at, build)
@@ -107,14 +109,21 @@ def condition(subject: Subject, test: Test, at: int, build: Build) -> Condition:
         return _dated(subject, test, build)
     if kind == "text":
         return _text(subject, test, at, build)
-    assert isinstance(subject, Member)
+    assert isinstance(subject, Member | Column)
     if kind == "bool":
         return _truth(subject, test, at, build)
     return _number(subject, test, build)
 
 
+def _referred(subject: Reference, test: Test, at: int, build: Build) -> Condition:
+    if not isinstance(test, Equals | Among):
+        raise build.error(f"{subject.name} is {subject.holds}", at, hint=f"{subject.name} = NAME")
+    wanted = [value for literal in _literals(test) for value in subject.found(literal)]
+    return Condition(sql=_equal(subject.sql, wanted, build), value=subject.sql)
+
+
 def _text(subject: Subject, test: Test, at: int, build: Build) -> Condition:
-    assert not isinstance(subject, CoreDate)
+    assert isinstance(subject, Member | CoreText | Column)
     if isinstance(test, Ordered | During):
         raise build.error(
             f"{subject.name} holds text, which is not {'compared' if isinstance(test, Ordered) else 'timed'}"
@@ -127,7 +136,7 @@ def _text(subject: Subject, test: Test, at: int, build: Build) -> Condition:
     return subject.typed(_equal(subject.value("text"), wanted, build), "text")
 
 
-def _folded(subject: CoreText | Member, literal: Literal) -> str:
+def _folded(subject: CoreText | Member | Column, literal: Literal) -> str:
     if subject.name == "email" and isinstance(subject, CoreText):
         from macli.address import BadAddress, normalise_email
 
@@ -144,7 +153,7 @@ def _equal(value: str, wanted: Sequence[str | int | float], build: Build) -> str
     return f"{value} IN {build.bind_all(wanted)}"
 
 
-def _number(subject: Member, test: Test, build: Build) -> Condition:
+def _number(subject: Member | Column, test: Test, build: Build) -> Condition:
     value = subject.value("number")
     if isinstance(test, Equals | Among):
         sql = _equal(value, [_as_number(subject, literal, build) for literal in _literals(test)], build)
@@ -159,7 +168,7 @@ def _number(subject: Member, test: Test, build: Build) -> Condition:
     return subject.typed(sql, "number")
 
 
-def _as_number(subject: Member, literal: Literal, build: Build) -> int | float:
+def _as_number(subject: Member | Column, literal: Literal, build: Build) -> int | float:
     number = literal.number()
     if number is None:
         raise build.error(
@@ -170,7 +179,7 @@ def _as_number(subject: Member, literal: Literal, build: Build) -> int | float:
     return number
 
 
-def _truth(subject: Member, test: Test, at: int, build: Build) -> Condition:
+def _truth(subject: Member | Column, test: Test, at: int, build: Build) -> Condition:
     if not isinstance(test, Equals | Among):
         raise build.error(f"{subject.name} is true or false, nothing else", at, hint=f"{subject.name} = true")
     answers = []
@@ -187,7 +196,7 @@ def _truth(subject: Member, test: Test, at: int, build: Build) -> Condition:
 
 
 def _dated(subject: Subject, test: Test, build: Build) -> Condition:
-    assert not isinstance(subject, CoreText)
+    assert isinstance(subject, Member | Moment)
     if isinstance(test, During):
         whens = [test.when]
     elif isinstance(test, Ordered):
@@ -196,8 +205,8 @@ def _dated(subject: Subject, test: Test, build: Build) -> Condition:
         assert isinstance(test, Equals | Among)
         whens = [When(word="on", points=(literal,)) for literal in _literals(test)]
     spans = [span_of(when, build) for when in whens]
-    if isinstance(subject, CoreDate):
-        return Condition(sql=_any([f"({instants(subject.column(), span, build)})" for span in spans]))
+    if isinstance(subject, Moment):
+        return Condition(sql=_any([f"({instants(subject.sql, span, build)})" for span in spans]), value=subject.sql)
     value = subject.value("date")
     return subject.typed(_any([dates(value, span, build) for span in spans]), "date")
 
@@ -207,7 +216,7 @@ def _any(conditions: list[str]) -> str:
 
 
 def _texted(subject: Subject, kind: AttributeType, test: Texted, at: int, build: Build) -> Condition:
-    if kind != "text" or isinstance(subject, CoreDate):
+    if kind != "text" or not isinstance(subject, Member | CoreText | Column):
         raise build.error(
             f"{subject.name} holds {_plural(kind)}, and {test.how!r} is for text", at, hint=_instead(kind)
         )

@@ -144,7 +144,7 @@ def one(literal: Literal) -> Literal:
 @reads("name")
 def name(word: Any) -> Name:
     if isinstance(word, Literal):
-        return Name(text=word.text, at=word.at)
+        return Name(text=word.text, at=word.at, quoted=True)
     return word if isinstance(word, Name) else Name(text=str(word), at=word.start_pos)
 
 

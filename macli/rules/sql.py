@@ -9,10 +9,10 @@ is walked with ``reach``, the share of contacts likely to be left when a predica
 contacts that a conjunction selects, its most selective set does.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from macli.clock import to_ms
@@ -20,7 +20,18 @@ from macli.dialect import Dialect
 from macli.errors import did_you_mean
 from macli.rules.errors import RuleError
 from macli.rules.tree import And, Leaf, Not, Or, Rule, depth, leaves
-from macli.rules.vocabulary import KnownCampaign, KnownSegment, Vocabulary
+from macli.rules.values import Literal
+from macli.rules.vocabulary import (
+    KnownCampaign,
+    KnownFunnel,
+    KnownName,
+    KnownSegment,
+    KnownStage,
+    Vocabulary,
+)
+
+if TYPE_CHECKING:
+    from macli.rules.entities import Entity
 
 WIDE = 0.35
 NARROW = 0.001
@@ -38,6 +49,17 @@ class Condition:
     value: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownIds:
+    """What several rows of one name have in common."""
+
+    name: str
+    ids: list[int] = field(default_factory=list)
+
+
+Named = TypeVar("Named", str, KnownIds, KnownSegment, KnownCampaign, KnownName, KnownStage, KnownFunnel)
+
+
 class Build:
     """One rule being turned into SQL: its words, its clock, and the parameters so far."""
 
@@ -52,7 +74,9 @@ class Build:
         prefix: str,
         stored: bool = False,
         within: KnownSegment | None = None,
+        entity: "Entity | None" = None,
     ) -> None:
+        self.entity = entity
         self.text = text
         self.vocabulary = vocabulary
         self.now = now
@@ -88,35 +112,63 @@ class Build:
             what = f"in the segment {self._path[-1].name!r}: {what}"
         return RuleError(what, self.text, at, hint=hint)
 
-    def campaign(self, name: str, at: int) -> KnownCampaign:
-        """The campaign of that name. Raises RuleError."""
-        found = self.vocabulary.campaigns.get(name.strip().casefold())
+    def named(self, kind: str, known: Mapping[str, Named], literal: Literal, hint: str) -> Named:
+        """What has that name. Raises RuleError with the nearest name there is."""
+        name = literal.text.strip()
+        found = known.get(" ".join(name.split()).casefold())
         if found is None:
-            names = (campaign.name for campaign in self.vocabulary.campaigns.values())
-            raise self.error(f"no campaign named {name!r}{did_you_mean(name, names)}", at, hint="macli campaign list")
+            names = (each if isinstance(each, str) else each.name for each in known.values())
+            raise self.error(f"no {kind} named {name!r}{did_you_mean(name, names)}", literal.at, hint=hint)
         return found
 
-    def segment(self, name: str, at: int) -> KnownSegment:
+    def word(self, what: str, literal: Literal, words: Sequence[str]) -> str:
+        """One of few words. Raises RuleError."""
+        for word in words:
+            if word.casefold() == " ".join(literal.text.split()).casefold():
+                return word
+        near = did_you_mean(literal.text, words)
+        raise self.error(f"{what} {', '.join(words)}, not {literal.text!r}{near}", literal.at)
+
+    def member(self, name: Literal) -> list[int]:
+        """The id of a member of staff. Raises RuleError."""
+        return [self.named("member of staff", self.vocabulary.staff, name, "macli staff list").id]
+
+    def funnel_ids(self, name: Literal) -> list[int]:
+        """The id of a funnel. Raises RuleError."""
+        return [self.named("funnel", self.vocabulary.funnels, name, "macli funnel list").id]
+
+    def funnel_stage_ids(self, name: Literal) -> list[int]:
+        """The ids of the stages of that name in any funnel, or of FUNNEL/STAGE. Raises RuleError."""
+        found: dict[str, KnownIds] = {}
+        for funnel in self.vocabulary.funnels.values():
+            for stage in funnel.stages.values():
+                if not stage.removed or self.stored:
+                    for written in (stage.name, f"{funnel.name}/{stage.name}"):
+                        found.setdefault(written.casefold(), KnownIds(name=written)).ids.append(stage.id)
+        return self.named("stage of a funnel", found, name, "macli funnel list").ids
+
+    def campaign(self, name: Literal) -> KnownCampaign:
+        """The campaign of that name. Raises RuleError."""
+        return self.named("campaign", self.vocabulary.campaigns, name, "macli campaign list")
+
+    def segment(self, name: Literal) -> KnownSegment:
         """The segment of that name, unless the rule is already inside it. Raises RuleError."""
-        found = self.vocabulary.segments.get(name.strip().casefold())
-        if found is None:
-            names = (segment.name for segment in self.vocabulary.segments.values())
-            raise self.error(f"no segment named {name!r}{did_you_mean(name, names)}", at, hint="macli segment list")
+        found = self.named("segment", self.vocabulary.segments, name, "macli segment list")
         if found in self._path:
             circle = (*self._path[self._path.index(found) :], found)
             raise self.error(
                 f"segments in a circle: {' → '.join(segment.name for segment in circle)}",
-                at,
+                name.at,
                 hint="one of them must not ask for the next",
             )
         return found
 
     def inline(self, segment: KnownSegment, rule_text: str, rule: Rule, reach: float) -> str:
         """The SQL of a segment's own rule inside this one."""
-        before = self.text, self._path
-        self.text, self._path = rule_text, (*self._path, segment)
+        before = self.text, self._path, self.entity
+        self.text, self._path, self.entity = rule_text, (*self._path, segment), None
         sql = self.render(rule, reach)
-        self.text, self._path = before
+        self.text, self._path, self.entity = before
         return sql
 
     def render(self, rule: Rule, reach: float = 1.0) -> str:
@@ -171,12 +223,25 @@ class Build:
 
     def _leaf(self, leaf: Leaf, negated: bool, reach: float) -> str:
         condition = leaf.condition(self, reach)
+        if self.entity is not None and not leaf.own(self):
+            condition = _of_contact(condition, self.entity.table)
         if negated:
             known = condition.sql if condition.value is None else f"coalesce({condition.sql}, FALSE)"
             return f"NOT {known}"
         if condition.value is None:
             return condition.sql
         return f"({condition.sql} AND {condition.value} IS NOT NULL)"
+
+
+def _of_contact(condition: Condition, table: str) -> Condition:
+    """The condition asked of the contact that a row of another table is about; false where there is none."""
+    known = "" if condition.value is None else f" AND {condition.value} IS NOT NULL"
+    return Condition(
+        sql=(
+            f"EXISTS (SELECT 1 FROM contacts WHERE contacts.id = {table}.contact_id"
+            f" AND contacts.removed_at IS NULL AND {condition.sql}{known})"
+        )
+    )
 
 
 def share(rule: Rule, negated: bool = False) -> float:

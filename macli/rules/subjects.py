@@ -1,11 +1,13 @@
-"""What a comparison is made on: an attribute, a core field, or a property of an event, typed, in SQL."""
+"""What a comparison is made on, typed, in SQL: an attribute, a field, a property of an event."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from macli.dialect import Dialect
 from macli.model import AttributeType
 from macli.rules.sql import Condition
-from macli.rules.vocabulary import CORE_DATES
+from macli.rules.values import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +95,56 @@ class CoreText:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoreDate:
-    """A time every contact has a column for, in UTC milliseconds."""
+class Moment:
+    """A time that has a column, in UTC milliseconds."""
 
     name: str
+    sql: str
     type: AttributeType = "date"
 
-    def column(self) -> str:
-        return f"contacts.{CORE_DATES[self.name]}"
+    def present(self) -> str:
+        return f"{self.sql} IS NOT NULL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A text, a number, or a yes or no that a task, a deal, a call, a mail or a note has a column for."""
+
+    name: str
+    sql: str
+    type: AttributeType
+    dialect: Dialect
+
+    def value(self, kind: AttributeType) -> str:
+        """The expression that is compared; text is folded."""
+        return self.dialect.casefold(self.sql) if kind == "text" else self.sql
+
+    def typed(self, sql: str, kind: AttributeType, *, raw: bool = False) -> Condition:
+        return Condition(sql=sql, value=self.sql)
 
     def present(self) -> str:
-        return f"{self.column()} IS NOT NULL"
+        return f"{self.sql} IS NOT NULL AND {self.sql} <> ''" if self.type == "text" else f"{self.sql} IS NOT NULL"
+
+    def fold(self, text: str) -> str:
+        return text.casefold()
+
+    def searched(self, text: str) -> tuple[str, str]:
+        """What is searched for a part, and the part in the same form."""
+        return self.value("text"), self.fold(text)
 
 
-Subject = Member | CoreText | CoreDate
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """One of few that have names: a member of staff, a stage, a state. ``found`` is what a name stands for."""
+
+    name: str
+    sql: str
+    holds: str
+    found: Callable[[Literal], Sequence[Any]]
+    type: None = None
+
+    def present(self) -> str:
+        return f"{self.sql} IS NOT NULL"
+
+
+Subject = Member | CoreText | Moment | Column | Reference

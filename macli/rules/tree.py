@@ -7,6 +7,20 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from macli.rules.sql import Build, Condition
+    from macli.rules.values import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mention:
+    """A name within a rule: of what, as it was written, and where."""
+
+    kind: str
+    name: "Literal"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it names: the kind, and the name as names are told apart."""
+        return self.kind, " ".join(self.name.text.split()).casefold()
 
 
 class Leaf(ABC):
@@ -25,6 +39,14 @@ class Leaf(ABC):
     def opposite(self) -> str:
         """``not`` of it as a rule writes it."""
         return f"not {self}"
+
+    def own(self, build: "Build") -> bool:
+        """Whether it is asked of the task, deal, call, mail or note itself, and not of its contact."""
+        return False
+
+    def names(self) -> "Iterator[Mention]":
+        """What it names that somebody could take away: segments, stages, funnels, staff, reports."""
+        return iter(())
 
     def leads(self, build: "Build") -> bool:
         """Whether an index on contacts leads to those it selects."""

@@ -15,7 +15,6 @@ KEYWORDS = frozenset(
         "in",
         "is",
         "on",
-        "at",
         "with",
         "within",
         "before",

@@ -1,7 +1,8 @@
-"""The names a rule may use: attributes and their types, segments, campaigns."""
+"""The names a rule may use: attributes and their types, segments, campaigns, stages, funnels, staff, reports."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from macli.model import AttributeType
 
@@ -29,15 +30,58 @@ class KnownCampaign:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownName:
+    """A member of staff, or an RFM report, as a rule sees it."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownStage:
+    """A stage, of the lifecycle or of a funnel; one that was taken away is ``removed``."""
+
+    id: int
+    name: str
+    position: int
+    removed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownFunnel:
+    """A funnel and its stages, under their casefolded names."""
+
+    id: int
+    name: str
+    stages: Mapping[str, KnownStage] = field(default_factory=dict)
+
+
+def by_default(key: str) -> Any:
+    """What a setting is where nobody set it."""
+    from macli.config import setting
+
+    known = setting(key)
+    return None if known.default is None else known.read(known.default)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """Everything a rule can name. Segments and campaigns stand under their casefolded names.
+    """Everything a rule can name. What has a name stands under it casefolded; scopes of points, under kind
+    and name.
 
     ``normalise_tags`` says whether tags are kept in upper case and plain letters; ``indexed``, which
-    attributes have an index.
+    attributes have an index; ``setting`` gives a setting's value.
     """
 
     attributes: Mapping[str, AttributeType] = field(default_factory=dict)
     indexed: frozenset[str] = frozenset()
     segments: Mapping[str, KnownSegment] = field(default_factory=dict)
     campaigns: Mapping[str, KnownCampaign] = field(default_factory=dict)
+    stages: Mapping[str, KnownStage] = field(default_factory=dict)
+    funnels: Mapping[str, KnownFunnel] = field(default_factory=dict)
+    staff: Mapping[str, KnownName] = field(default_factory=dict)
+    staff_groups: Mapping[str, str] = field(default_factory=dict)
+    reports: Mapping[str, KnownName] = field(default_factory=dict)
+    scopes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    setting: Callable[[str], Any] = by_default
     normalise_tags: bool = True

@@ -2,14 +2,15 @@
 
 from macli.selection.conditions import (
     check,
+    entity_where,
     event_where_of,
     find_segment,
     named_where,
     segment_where,
-    vocabulary,
     where_of,
 )
 from macli.selection.explaining import Explained, explain, plan
+from macli.selection.knowing import vocabulary
 from macli.selection.looking import Preview, Reach, count, member_ids, preview, reach, rows_of, total
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Reach",
     "check",
     "count",
+    "entity_where",
     "event_where_of",
     "explain",
     "find_segment",

@@ -7,23 +7,9 @@ from zoneinfo import ZoneInfo
 from macli import rules
 from macli.errors import UnknownName, UsageError
 from macli.model import Where
-from macli.rules import KnownCampaign, KnownSegment, Vocabulary
+from macli.rules import KnownSegment, Vocabulary
+from macli.selection.knowing import vocabulary
 from macli.store import Store
-from macli.store import vocabulary as words
-
-
-def vocabulary(store: Store) -> Vocabulary:
-    """Every name a rule may use now."""
-    found = words.load(store)
-    return Vocabulary(
-        attributes=found.attributes,
-        indexed=found.indexed,
-        segments={
-            row["name_key"]: KnownSegment(id=row["id"], name=row["name"], rule=row["rule"]) for row in found.segments
-        },
-        campaigns={row["name_key"]: KnownCampaign(id=row["id"], name=row["name"]) for row in found.campaigns},
-        normalise_tags=found.normalise_tags,
-    )
 
 
 def where_of(
@@ -100,6 +86,27 @@ def find_segment(known: Vocabulary, segment: int | str) -> KnownSegment:
 def event_where_of(store: Store, text: str, now: datetime, zone: ZoneInfo, *, prefix: str = "e") -> Where:
     """Tests of an event's properties (``total > 100 and currency = EUR``) as a condition on events."""
     return rules.compile_conditions(text, vocabulary(store), now=now, zone=zone, dialect=store.dialect, prefix=prefix)
+
+
+def entity_where(
+    store: Store,
+    kind: str,
+    text: str,
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    prefix: str = "r",
+    stored: bool = False,
+) -> Where:
+    """A rule over tasks, deals, calls, mails or notes as a condition on their table. Raises RuleError.
+
+    ``kind`` is task, deal, call, mail or note. Their own fields are meant first (``due < today and
+    assignee = anna``); everything else is asked of the contact a row is about (``tagged vip``), and is false
+    where there is none, its negation true.
+    """
+    return rules.compile_entity(
+        kind, text, vocabulary(store), now=now, zone=zone, dialect=store.dialect, prefix=prefix, stored=stored
+    )
 
 
 def check(store: Store, text: str, now: datetime, zone: ZoneInfo, *, segment: KnownSegment | None = None) -> None:

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from macli import rules
 from macli.model import Where
-from macli.selection.conditions import segment_where, vocabulary, where_of
+from macli.selection.conditions import segment_where, where_of
+from macli.selection.knowing import vocabulary
 from macli.store import Store
 
 

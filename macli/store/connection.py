@@ -43,11 +43,14 @@ class Store:
         if any(known not in (None, now) for known, now in zip(self._files, _files(self.path), strict=True)):
             raise OSError(f"{self.path} was replaced by another file; stop what uses it and start that anew")
 
+    def _run(self, sql: str, params: Params) -> sqlite3.Cursor:
+        return self.connection.execute(sql, params)
+
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
-        return self.connection.execute(sql, params).fetchall()
+        return self._run(sql, params).fetchall()
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
-        cursor = self.connection.execute(sql, params)
+        cursor = self._run(sql, params)
         found: Row | None = cursor.fetchone()
         cursor.close()
         return found
@@ -59,13 +62,13 @@ class Store:
 
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
         """The rows one after another, in flat memory; finish reading before writing what they read."""
-        cursor = self.connection.execute(sql, params)
+        cursor = self._run(sql, params)
         while batch := cursor.fetchmany(1000):
             yield from batch
 
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one writing statement inside ``write``; the number of rows it changed."""
-        return self.connection.execute(sql, params).rowcount
+        return self._run(sql, params).rowcount
 
     def executemany(self, sql: str, params: Iterable[Params]) -> int:
         return self.connection.executemany(sql, params).rowcount
@@ -96,6 +99,21 @@ class Store:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Where macli itself works with the store, not the person who acts: nothing is hidden meanwhile."""
+        yield
+
+    def refuse_hidden(self, table: str, key: str | int) -> None:
+        """Raise NotPermitted where the one that was not found is there, and the acting person may not see it.
+
+        ``key`` is its name_key, a banner's slug, or an id.
+        """
+
+    def shown(self, table: str) -> str:
+        """A condition on rows of ``events`` or ``sends``: those the acting person may see."""
+        return "TRUE"
 
     def keep_in_memory(self, megabytes: int) -> None:
         """Keep so much of the store in memory, for work that goes all over it."""
@@ -162,6 +180,7 @@ def open_store(path: Path, *, create: bool = False) -> Store:
         migrations.migrate(connection)
     connection.row_factory = sqlite3.Row
     connection.create_function("regexp", 2, _regexp, deterministic=True)
+    connection.create_function("casefold", 1, _casefold, deterministic=True)
     connection.create_function("address_hash", 2, _address_hash(connection, path), deterministic=True)
     return Store(connection, path)
 
@@ -179,6 +198,10 @@ def _address_hash(connection: sqlite3.Connection, path: Path) -> Callable[[str, 
         return made(channel, address)
 
     return address_hash
+
+
+def _casefold(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
 
 
 def _regexp(pattern: str, value: str | None) -> bool:

@@ -8,9 +8,9 @@ from macli.rules.asked import Asked, Name
 from macli.rules.comparisons import IsSet, Test, Texted, condition
 from macli.rules.readers import reads
 from macli.rules.sql import Build, Condition
-from macli.rules.subjects import CoreDate, CoreText, Member, Subject
+from macli.rules.subjects import CoreText, Member, Moment, Subject
 from macli.rules.tree import Leaf, Not, Rule
-from macli.rules.values import name_text
+from macli.rules.values import name_text, quote
 from macli.rules.vocabulary import CORE, CORE_DATES
 
 TITLE = "Attributes and fields"
@@ -42,6 +42,7 @@ class Attribute(Leaf):
 
     name: str
     test: Test
+    quoted: bool = field(default=False, compare=False)
     at: int = field(default=0, compare=False)
 
     @property
@@ -49,10 +50,16 @@ class Attribute(Leaf):
         return self.test.share
 
     def __str__(self) -> str:
-        return f"{name_text(self.name)} {self.test}"
+        return f"{self._name()} {self.test}"
 
     def opposite(self) -> str:
-        return opposite_of(self.name, self.test)
+        return opposite_of(self._name(), self.test)
+
+    def _name(self) -> str:
+        return quote(self.name) if self.quoted else name_text(self.name)
+
+    def own(self, build: Build) -> bool:
+        return build.entity is not None and not self.quoted and self.name in build.entity.fields
 
     def leads(self, build: Build) -> bool:
         if isinstance(self.test, IsSet | Texted):
@@ -60,22 +67,29 @@ class Attribute(Leaf):
         return self.name in ("email", "external_id") or self.name in build.vocabulary.indexed
 
     def condition(self, build: Build, reach: float) -> Condition:
-        return condition(subject_of(self.name, self.at, build), self.test, self.at, build)
+        return condition(subject_of(self.name, self.at, build, quoted=self.quoted), self.test, self.at, build)
 
 
 def opposite_of(name: str, test: Test) -> str:
-    """The opposite of a test of a named value, as a rule writes it."""
+    """The opposite of a test of a value that is written so, as a rule writes it."""
     word = getattr(test, "opposite", None)
-    return f"{name_text(name)} {word()}" if word is not None else f"not {name_text(name)} {test}"
+    return f"{name} {word()}" if word is not None else f"not {name} {test}"
 
 
-def subject_of(name: str, at: int, build: Build) -> Subject:
-    """The field or attribute of that name. Raises RuleError with the nearest one there is."""
+def subject_of(name: str, at: int, build: Build, *, quoted: bool = False) -> Subject:
+    """The field or attribute of that name. Raises RuleError with the nearest one there is.
+
+    A rule over tasks, deals, calls, mails or notes means their own fields first; a ``quoted`` name is the
+    contact's.
+    """
     from macli.address import attribute_name
 
     key = name.casefold()
+    own = () if build.entity is None or quoted else build.entity.fields
+    if build.entity is not None and key in own:
+        return build.entity.subject(key, build)
     if key in CORE_DATES:
-        return CoreDate(name=key)
+        return Moment(name=key, sql=f"contacts.{CORE_DATES[key]}")
     if key in CORE:
         return CoreText(name=key)
     known = build.vocabulary.attributes
@@ -86,7 +100,7 @@ def subject_of(name: str, at: int, build: Build) -> Subject:
             raise build.error(error.message, at, hint=error.hint) from None
     if key not in known:
         raise build.error(
-            f"no attribute named {name!r}{did_you_mean(name, (*known, *CORE))}",
+            f"no {'field or ' if own else ''}attribute named {name!r}{did_you_mean(name, (*own, *known, *CORE))}",
             at,
             hint="macli attribute list shows them; an import or macli attribute create makes them",
         )
@@ -102,7 +116,7 @@ def subject_of(name: str, at: int, build: Build) -> Subject:
 
 @reads("attribute")
 def attribute(name: Name, asked: Asked) -> Rule:
-    leaf = Attribute(name=name.text.casefold(), test=asked.test, at=name.at)
+    leaf = Attribute(name=name.text.casefold(), test=asked.test, quoted=name.quoted, at=name.at)
     return Not(leaf) if asked.negated else leaf
 
 
@@ -117,6 +131,9 @@ class Everyone(Leaf):
 
     def __str__(self) -> str:
         return "everyone"
+
+    def own(self, build: Build) -> bool:
+        return True
 
     def condition(self, build: Build, reach: float) -> Condition:
         return Condition(sql="TRUE")

@@ -10,7 +10,7 @@ from macli.rules.moments import Duration
 from macli.rules.predicates.attributes import subject_of
 from macli.rules.readers import reads
 from macli.rules.sql import Build, Condition
-from macli.rules.subjects import CoreDate, CoreText, Member
+from macli.rules.subjects import Member, Moment
 from macli.rules.tree import Leaf, Rule
 from macli.rules.values import name_text
 
@@ -49,19 +49,23 @@ class Anniversary(Leaf):
             when = f"in {self.start.days} days" if self.start else "today"
         return f"anniversary of {name_text(self.name)} {when}"
 
+    def own(self, build: Build) -> bool:
+        return build.entity is not None and self.name in build.entity.fields
+
     def condition(self, build: Build, reach: float) -> Condition:
         build.timely = True
         subject = subject_of(self.name, self.at, build)
-        if isinstance(subject, CoreText) or subject.type != "date":
-            raise build.error(f"{subject.name} holds {subject.type}, and only a date has an anniversary", self.at)
-        if isinstance(subject, CoreDate):
+        if not isinstance(subject, Member | Moment) or subject.type != "date":
+            raise build.error(
+                f"{subject.name} holds {subject.type or 'names'}, and only a date has an anniversary", self.at
+            )
+        if isinstance(subject, Moment):
             # A day of the year has the same distance from UTC every year, but for days near a change
             # of the clocks; so today's distance stands for that of the first day asked for.
             offset = build.now.astimezone(build.zone).utcoffset() or timedelta()
             shift = build.bind(int(offset.total_seconds() * 1000))
-            value = build.dialect.iso(f"({subject.column()} + {shift})")
-            return Condition(sql=self._falls(value, build))
-        assert isinstance(subject, Member)
+            value = build.dialect.iso(f"({subject.sql} + {shift})")
+            return Condition(sql=self._falls(value, build), value=subject.sql)
         return subject.typed(self._falls(subject.value("date"), build), "date")
 
     def _falls(self, value: str, build: Build) -> str:

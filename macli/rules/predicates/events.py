@@ -32,7 +32,7 @@ class Property:
     at: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        return opposite_of(self.name, self.test) if self.negated else f"{name_text(self.name)} {self.test}"
+        return opposite_of(name_text(self.name), self.test) if self.negated else f"{name_text(self.name)} {self.test}"
 
     def sql(self, build: Build) -> str:
         if not self.name.isidentifier():
@@ -140,7 +140,7 @@ class Happened(Leaf):
         if self.when is not None:
             asked.append(instants("events.at", span_of(self.when, build), build))
         if self.campaign is not None:
-            campaign = build.campaign(self.campaign.text, self.campaign.at)
+            campaign = build.campaign(self.campaign)
             asked.append(f"events.campaign_id = {build.bind(campaign.id)}")
         asked.extend(property_.sql(build) for property_ in self.properties)
         return Condition(sql=counted("events", asked, self.count, build, reach))

@@ -30,7 +30,7 @@ class InSegment(Leaf):
     def condition(self, build: Build, reach: float) -> Condition:
         from macli.rules.parser import parse
 
-        segment = build.segment(self.segment.text, self.segment.at)
+        segment = build.segment(self.segment)
         if segment.rule is not None:
             return Condition(sql=build.inline(segment, segment.rule, parse(segment.rule), reach))
         build.reads.add("segment_members")
@@ -88,7 +88,7 @@ class FinishedCampaign(Leaf):
 
 def _enrolled(name: Literal, state: str, build: Build, reach: float) -> Condition:
     build.reads.add("enrollments")
-    campaign = build.campaign(name.text, name.at)
+    campaign = build.campaign(name)
     asked = f"enrollments.campaign_id = {build.bind(campaign.id)} AND {state}"
     if reach > WIDE:
         return Condition(sql=f"contacts.id IN (SELECT enrollments.contact_id FROM enrollments WHERE {asked})")

@@ -84,7 +84,7 @@ class Received(Leaf):
         if self.channel is not None:
             asked.append(f"sends.channel = {build.bind(self.channel)}")
         if self.campaign is not None:
-            campaign = build.campaign(self.campaign.text, self.campaign.at)
+            campaign = build.campaign(self.campaign)
             asked.append(f"sends.campaign_id = {build.bind(campaign.id)}")
         else:
             # The ledger has an index by contact and time and none by time: look at each contact.

@@ -1,0 +1,80 @@
+"""The names a rule may use, as the store has them; those few rules ask for are read when one does."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from itertools import groupby
+from typing import Any, TypeVar
+
+from macli.rules import KnownCampaign, KnownFunnel, KnownName, KnownSegment, KnownStage, Vocabulary
+from macli.store import Row, Store, settings
+from macli.store import vocabulary as words
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Lazily(Mapping[Key, Value]):
+    """A mapping that is read from the store when it is first asked."""
+
+    def __init__(self, read: Callable[[], dict[Key, Value]]) -> None:
+        self._read = read
+
+    @cached_property
+    def _known(self) -> dict[Key, Value]:
+        return self._read()
+
+    def __getitem__(self, key: Key) -> Value:
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def vocabulary(store: Store) -> Vocabulary:
+    """Every name a rule may use now."""
+    found = words.load(store)
+
+    def setting(key: str) -> Any:
+        return settings.get(store, key)
+
+    return Vocabulary(
+        attributes=found.attributes,
+        indexed=found.indexed,
+        segments={
+            row["name_key"]: KnownSegment(id=row["id"], name=row["name"], rule=row["rule"]) for row in found.segments
+        },
+        campaigns={row["name_key"]: KnownCampaign(id=row["id"], name=row["name"]) for row in found.campaigns},
+        stages=Lazily(lambda: {row["name_key"]: _stage(row) for row in words.stages(store)}),
+        funnels=Lazily(lambda: _funnels(store)),
+        staff=Lazily(
+            lambda: {row["name_key"]: KnownName(id=row["id"], name=row["name"]) for row in words.staff(store)}
+        ),
+        staff_groups=Lazily(lambda: {row["name_key"]: row["name"] for row in words.staff_groups(store)}),
+        reports=Lazily(
+            lambda: {row["name_key"]: KnownName(id=row["id"], name=row["name"]) for row in words.reports(store)}
+        ),
+        scopes=Lazily(
+            lambda: {(row["kind"], row["name_key"]): f"{row['kind']}:{row['name']}" for row in words.scopes(store)}
+        ),
+        setting=setting,
+        normalise_tags=found.normalise_tags,
+    )
+
+
+def _stage(row: Row) -> KnownStage:
+    return KnownStage(id=row["id"], name=row["name"], position=row["position"], removed=bool(row["removed"]))
+
+
+def _funnels(store: Store) -> dict[str, KnownFunnel]:
+    found = {}
+    for key, rows in groupby(words.funnel_stages(store), key=lambda row: row["funnel_key"]):
+        stages = list(rows)
+        found[key] = KnownFunnel(
+            id=stages[0]["funnel_id"],
+            name=stages[0]["funnel"],
+            stages={row["name_key"]: _stage(row) for row in stages if row["id"] is not None},
+        )
+    return found
