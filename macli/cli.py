@@ -49,6 +49,9 @@ COMMANDS: dict[str, Section] = {
         "tracker": "Hear from your pages and programs: visits, events, who it is.",
         "url-rule": "Tag who looks at certain pages, or put them into a segment.",
     },
+    "Scoring": {
+        "points": "What events are worth, and who has most points.",
+    },
     "Sending": {
         "template": "What is written.",
         "provider": "Who carries it: SMTP, SMTP2GO, Twilio, web push, a webhook, the outbox.",

@@ -66,6 +66,7 @@ NAMED = {
     "pages": "name",
     "banners": "name",
     "downloads": "slug",
+    "point_rules": "name",
 }
 _KINDS = {
     "templates": "(SELECT name FROM templates WHERE kind NOT IN ('page', 'form'))",

@@ -1,0 +1,158 @@
+"""``macli points``: who has how many points and why, what the rules are, and what they would have given."""
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from macli.commands import options, points_rules
+from macli.commands.contact_changes import Contact, selected
+from macli.context import Macli
+from macli.errors import OperationFailed
+
+app = typer.Typer(no_args_is_help=True, help="Points: what events are worth, and who has most.")
+app.add_typer(points_rules.app, name="rule")
+
+
+def _presets(incomplete: str) -> list[str]:
+    from macli.scoring import presets
+
+    return [name for name in presets.titles() if name.startswith(incomplete)]
+
+
+Preset: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]", help="persisca or salesmanago; without it, which there are.", autocompletion=_presets
+    ),
+]
+ScopeOption: TypeAlias = Annotated[
+    str,
+    typer.Option("--scope", metavar="SCOPE", help="What was counted: global, group:NAME, tag:TAG, stage:FUNNEL/STAGE."),
+]
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    where: options.Where = None,
+    scope: ScopeOption = "global",
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, max=100_000, help="How many contacts.")] = 20,
+    format: options.Format = None,
+    json: options.Json = False,
+) -> None:
+    """List the contacts with most points, with readiness, stage, and the rules that gave most of them.
+
+    Example: macli points list --where 'country = Canada' --top 10
+    """
+    from macli.reports import ranking, reasons
+
+    macli, shape = Macli.of(ctx), options.shape(format, json)
+    found = ranking.top(macli.store, selected(macli, where), ranking.scope_id(macli.store, scope), top)
+    if shape not in ("json", "ndjson"):
+        found = [{**row, "why": reasons.told(row["why"])} for row in found]
+    if not found and shape is None:
+        macli.out.say("nobody has points there yet")
+        return
+    macli.out.rows(found, columns=ranking.COLUMNS, shape=shape)
+
+
+@app.command("show")
+def show(
+    ctx: typer.Context,
+    contact: Contact,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="So many rows of the ledger.")] = 20,
+    format: options.Format = None,
+    json: options.Json = False,
+) -> None:
+    """Show a contact's scores, which rules made them, and the last points with event and time.
+
+    Example: macli points show ann@example.com
+    """
+    from macli.reports import reasons
+    from macli.store import contacts
+
+    macli, shape = Macli.of(ctx), options.shape(format, json)
+    found = contacts.find(macli.store, contact, region=macli.setting("country"))
+    told = reasons.everything(macli.store, found["id"], limit)
+    if shape in ("json", "ndjson", "csv"):
+        macli.out.record(told, shape=shape)
+        return
+    macli.out.record(
+        {"readiness": told["readiness"], **{row["scope"]: row["score"] for row in told["scores"]}}, shape=shape
+    )
+    for title in ("rules", "ledger"):
+        if told[title]:
+            macli.out.rows(told[title], shape=shape, title=title)
+
+
+@app.command("preset")
+def preset(
+    ctx: typer.Context,
+    name: Preset = None,
+    yes: options.Yes = False,
+    dry_run: options.DryRun = False,
+    format: options.Format = None,
+    json: options.Json = False,
+) -> None:
+    """Put a set of rules in the place of another; rules of your own stay. Without a name, list the sets.
+
+    Points that were given stay too: macli points replay says what the new rules make of them.
+
+    Example: macli points preset salesmanago
+    """
+    from macli.scoring import presets
+
+    macli, shape = Macli.of(ctx), options.shape(format, json)
+    if name is None:
+        macli.out.rows(presets.listed(macli.store), columns=("name", "rules", "in_force", "about"), shape=shape)
+        return
+    changes = presets.outlook(macli.store, name)
+    macli.out.rows((change.record() for change in changes), columns=presets.COLUMNS, shape=shape)
+    if all(change.what == "same" for change in changes):
+        macli.out.say(f"the rules of {name} are in force as they are", shape=shape)
+    elif not dry_run:
+        macli.out.confirm(f"{presets.told(changes)}: put {name} in force?", yes=yes)
+        presets.apply(macli.store, macli.now(), changes)
+        macli.out.say(f"{presets.told(changes)}; {name} is in force for what comes from now on", shape=shape)
+        macli.out.say("points given before stay; macli points replay says what these rules make of them", shape=shape)
+
+
+@app.command("bands")
+def bands(ctx: typer.Context, format: options.Format = None, json: options.Json = False) -> None:
+    """Show how many contacts are how ready. The setting points.bands says from which score.
+
+    Example: macli points bands
+    """
+    from macli.scoring import bands as ready
+
+    macli = Macli.of(ctx)
+    macli.out.rows(
+        ready.counts(macli.store),
+        columns=("readiness", "from", "contacts", "share"),
+        shape=options.shape(format, json),
+    )
+
+
+@app.command("lint")
+def lint(
+    ctx: typer.Context,
+    strict: Annotated[bool, typer.Option("--strict", help="With a warning, end with exit code 1.")] = False,
+    format: options.Format = None,
+    json: options.Json = False,
+) -> None:
+    """Say what is odd about the rules, and what to type.
+
+    Example: macli points lint
+    """
+    from dataclasses import asdict
+
+    from macli.scoring import linting
+
+    macli, shape = Macli.of(ctx), options.shape(format, json)
+    found = linting.lint(macli.store, macli.now(), macli.zone)
+    if not found:
+        macli.out.say("nothing is odd about the rules", shape=shape)
+    if found or shape is not None:
+        macli.out.rows((asdict(one) for one in found), columns=linting.COLUMNS, shape=shape)
+    if strict and found:
+        raise OperationFailed(f"{len(found)} warning{'s' if len(found) != 1 else ''}")
