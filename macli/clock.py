@@ -33,6 +33,7 @@ _WHEN = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})(?:[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?))?"
     r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2}|[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)*)?$"
 )
+_DAY = re.compile(r"(?P<day>today|tomorrow)(?:\s+(?P<time>\d{1,2}:\d{2}))?$")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -107,7 +108,7 @@ def parse_when(text: str, *, now: datetime, default: ZoneInfo) -> datetime:
     """A moment as a person writes it, in UTC.
 
     Takes ``2026-12-01 09:00 Europe/Warsaw``, ``2026-12-01T08:00Z``, ``2026-12-01`` (midnight),
-    ``now``, ``today``, ``tomorrow``, ``in 3 days``, ``+2h``. Without a zone, ``default`` is meant.
+    ``now``, ``today``, ``tomorrow``, ``tomorrow 9:00``, ``in 3 days``, ``+2h``. Without a zone, ``default`` is meant.
     Raises UsageError.
     """
     try:
@@ -125,9 +126,9 @@ def _when(text: str, now: datetime, default: ZoneInfo) -> datetime:
     lowered = words.lower()
     if lowered == "now":
         return now
-    if lowered in ("today", "tomorrow"):
-        day = now.astimezone(default).date() + timedelta(days=lowered == "tomorrow")
-        return resolve_local(day, time(0), default)
+    if (named := _DAY.match(lowered)) is not None:
+        day = now.astimezone(default).date() + timedelta(days=named["day"] == "tomorrow")
+        return resolve_local(day, time.fromisoformat((named["time"] or "00:00").rjust(5, "0")), default)
     if lowered.startswith(("in ", "+")):
         return now + parse_duration(lowered.removeprefix("in ").removeprefix("+"))
     match = _WHEN.match(words)

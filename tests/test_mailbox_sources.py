@@ -174,7 +174,7 @@ def test_mailboxes_are_added_listed_tried_and_removed(workspace: Path, macli: Ru
     assert macli("mail", "add", "maildir", "Bounces", "--path", "box").code == 0
     assert macli("mail", "add", "maildir", "bounces", "--path", "box").code == 2
     assert "1 messages" in macli("mail", "test", "bounces").out
-    assert macli("mail", "read", "bounces").out.strip() == "1 read: 1 reply; 0 new"
+    assert macli("mail", "read", "bounces").out.strip() == "1 read: 1 reply; 1 new"
     assert macli("mail", "read", "bounces").out.strip() == "nothing new"
     (row,) = json.loads(macli("mail", "list", "--json").out)
     assert (row["name"], row["kind"], row["trouble"]) == ("Bounces", "maildir", None)

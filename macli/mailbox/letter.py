@@ -45,7 +45,8 @@ class Letter:
 
     ``id`` is the same however often and wherever it is read. ``at`` is its Date in UTC milliseconds,
     None where that is none. ``sender`` and ``recipients`` are lower-case addresses, ``answers`` the
-    keys of those of our messages it answers, ``concerns`` the addresses a complaint is about.
+    keys of those of our messages it answers, ``concerns`` the addresses a complaint is about. ``body`` is
+    the text of what a person wrote.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Letter:
     at: int | None = None
     sender: str = ""
     subject: str = ""
+    body: str = ""
     recipients: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()

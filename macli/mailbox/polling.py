@@ -14,6 +14,7 @@ from macli.mailbox import files, imap
 from macli.mailbox.batch import Batch
 from macli.mailbox.finding import Finder, finder
 from macli.mailbox.ingesting import Understood, take_in, understand
+from macli.mailbox.keeping import keep
 from macli.mailbox.reading import read
 from macli.mailbox.settings import Imap, Settings, load
 from macli.model import Check
@@ -62,7 +63,7 @@ def read_new(
         for batch in batches:
             understood = [understand(finding, read(message)) for message in batch.messages]
             with store.write():
-                new = take_in(store, now, understood)
+                new = take_in(store, now, understood) + keep(store, now, understood, row["name"])
                 mailboxes.note_cursor(store, row["id"], batch.cursor)
             batch.tidy()
             yield new, understood
@@ -77,7 +78,9 @@ def ingest(
     finding = finder_of(store, now, workspace)
     for message in files.messages(path):
         understood = understand(finding, read(message, recipients=recipients))
-        yield take_in(store, now, [understood]) > 0, understood
+        with store.write():
+            new = take_in(store, now, [understood]) + keep(store, now, [understood], "")
+        yield new > 0, understood
 
 
 def try_out(row: Row, workspace: Path) -> list[Check]:

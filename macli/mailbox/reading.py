@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from email.message import Message
 from hashlib import sha256
 
-from macli.mailbox import mime
+from macli.mailbox import body, mime
 from macli.mailbox.automatic import is_absent, is_automatic
 from macli.mailbox.feedback import COMPLAINTS, feedback
 from macli.mailbox.letter import Failure, Kind, Letter, Marks
@@ -52,6 +52,7 @@ def _read(octets: bytes, recipients: tuple[str, ...]) -> Letter:
         at=_date(message),
         sender=sender,
         subject=mime.header(message, "Subject")[:300],
+        body=body.text_of(message) if kind == "letter" else "",
         recipients=to,
         answers=_answers(message),
         failures=failures,

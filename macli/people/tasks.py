@@ -31,7 +31,7 @@ def create_where(
 ) -> int:
     """Make a task about each of the contacts ``ids`` selects; how many there were.
 
-    With ``owner`` it is for the contact's main owner, and ``assignee_id`` stands in where it has none.
+    With ``owner`` it is for the contact's main owner; ``assignee_id`` stands in where there is none on the staff.
     ``due_at`` is in UTC milliseconds. Raises UsageError where the title is empty or too long.
     """
     title = wording.line(title, "title")
@@ -60,7 +60,14 @@ def create_where(
 
 _OWNER = """
 coalesce(
-    (SELECT owners.staff_id FROM owners WHERE owners.contact_id = contacts.id AND owners.kind = 'main'),
+    (
+      SELECT owners.staff_id
+      FROM owners
+      JOIN staff ON staff.id = owners.staff_id
+      WHERE owners.contact_id = contacts.id
+        AND owners.kind = 'main'
+        AND staff.active = 1
+    ),
     :task_assignee
   )
 """

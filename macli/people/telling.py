@@ -12,16 +12,27 @@ from macli.model import NewEvent
 from macli.store import Store
 
 
-def tell(store: Store, now: datetime, contact_id: int | None, name: str, said: Mapping[str, Any], source: str) -> None:
+def tell(
+    store: Store,
+    now: datetime,
+    contact_id: int | None,
+    name: str,
+    said: Mapping[str, Any],
+    source: str,
+    *,
+    at: datetime | None = None,
+) -> None:
     """Record one event of a contact's, without those properties that are None; of nobody there is nothing to tell."""
     if contact_id is None:
         return
-    known = {word: value for word, value in said.items() if value is not None}
-    events.record(
-        store,
-        now,
-        [NewEvent(contact_id=contact_id, name=name, at=to_ms(now), source=source, properties=known)],
+    event = NewEvent(
+        contact_id=contact_id,
+        name=name,
+        at=to_ms(now if at is None else at),
+        source=source,
+        properties={word: value for word, value in said.items() if value is not None},
     )
+    events.record(store, now, [event])
 
 
 def tell_of_many(

@@ -40,3 +40,75 @@ def get(store: Store, number: int) -> Row:
     if found is None:
         raise UnknownName("deal", str(number), hint="macli deal list shows their numbers")
     return found
+
+
+# What they come to: sums of floats, rounded to the decimal places a value can have.
+
+
+def sums(store: Store, *wheres: Where) -> list[Row]:
+    """What the deals come to, by state and currency."""
+    params = {name: value for where in wheres for name, value in where.params.items()}
+    tests = " AND ".join(("TRUE", *(where.sql for where in wheres)))
+    return store.rows(_SUMS.format(tests=tests), params)
+
+
+_SUMS = """
+SELECT deals.state, deals.currency, count(*) AS deals, round(coalesce(sum(deals.value), 0), 3) AS value
+FROM deals
+WHERE {tests}
+GROUP BY deals.state, deals.currency
+ORDER BY CASE deals.state WHEN 'open' THEN 1 WHEN 'won' THEN 2 ELSE 3 END, deals.currency
+"""
+
+
+def pipeline(store: Store) -> list[Row]:
+    """What is open, by funnel, stage and currency."""
+    return store.rows(_PIPELINE)
+
+
+_PIPELINE = """
+SELECT funnels.name AS funnel, funnel_stages.name AS stage, deals.currency, count(*) AS deals,
+  round(coalesce(sum(deals.value), 0), 3) AS value
+FROM deals
+LEFT JOIN funnels ON funnels.id = deals.funnel_id
+LEFT JOIN funnel_stages ON funnel_stages.id = deals.stage_id
+WHERE deals.state = 'open'
+GROUP BY deals.funnel_id, deals.stage_id, deals.currency
+ORDER BY funnels.name_key IS NULL, funnels.name_key, funnel_stages.position, deals.currency
+"""
+
+
+def outcomes(store: Store, since_ms: int | None = None) -> list[Row]:
+    """Won and lost deals by owner and currency, those closed since a time; ``rate`` is won of both, 0 to 1.
+
+    The rows of nobody's deals have no owner; those of all together come last, and their owner is ``*``.
+    """
+    return store.rows(_OUTCOMES, {"since": since_ms})
+
+
+_CLOSED = """
+count(*) FILTER (WHERE deals.state = 'won') AS won,
+  count(*) FILTER (WHERE deals.state = 'lost') AS lost,
+  round(1.0 * count(*) FILTER (WHERE deals.state = 'won') / count(*), 3) AS rate,
+  round(coalesce(sum(deals.value) FILTER (WHERE deals.state = 'won'), 0), 3) AS won_value,
+  round(coalesce(sum(deals.value) FILTER (WHERE deals.state = 'lost'), 0), 3) AS lost_value
+"""
+
+_OUTCOMES = f"""
+SELECT owner, currency, won, lost, rate, won_value, lost_value
+FROM (
+  SELECT 1 AS place, staff.name AS owner, staff.name_key AS name_key, deals.currency, {_CLOSED}
+  FROM deals
+  LEFT JOIN staff ON staff.id = deals.owner_id
+  WHERE deals.state <> 'open'
+    AND (:since IS NULL OR deals.closed_at >= :since)
+  GROUP BY deals.owner_id, deals.currency
+  UNION ALL
+  SELECT 2, '*', NULL, deals.currency, {_CLOSED}
+  FROM deals
+  WHERE deals.state <> 'open'
+    AND (:since IS NULL OR deals.closed_at >= :since)
+  GROUP BY deals.currency
+) AS counted
+ORDER BY place, name_key IS NULL, name_key, currency
+"""

@@ -156,9 +156,9 @@ CREATE TABLE rfm_bands (
   last_at INTEGER NOT NULL,
   purchases INTEGER NOT NULL,
   value REAL NOT NULL,
-  recency TEXT,
-  frequency TEXT,
-  monetary TEXT,
+  recency TEXT NOT NULL,
+  frequency TEXT NOT NULL,
+  monetary TEXT NOT NULL,
   moves_at INTEGER,
   PRIMARY KEY (report_id, contact_id)
 ) STRICT, WITHOUT ROWID;
@@ -295,6 +295,7 @@ CREATE TABLE tasks (
   closed_at INTEGER
 ) STRICT;
 CREATE INDEX tasks_contact ON tasks (contact_id, state);
+CREATE INDEX tasks_deal ON tasks (deal_id) WHERE deal_id IS NOT NULL;
 CREATE INDEX tasks_open ON tasks (assignee_id, due_at) WHERE state = 'open';
 
 CREATE TABLE calls (
