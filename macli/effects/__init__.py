@@ -10,6 +10,7 @@ from macli.effects.removing import stop_everything
 from macli.effects.suppressing import suppress
 from macli.effects.visiting import apply_rules
 from macli.scoring.applying import apply as give_points
+from macli.scoring.rfm import follow as follow_purchases
 
 EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "email.bounced": (suppress("email", "email.bounced", "bounced"),),
@@ -27,5 +28,5 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "page.visited": (apply_rules,),
 }
 
-AFTERWARDS: tuple[BatchEffect, ...] = (give_points,)
+AFTERWARDS: tuple[BatchEffect, ...] = (give_points, follow_purchases)
 """What may follow from any event, whatever its name."""

@@ -61,6 +61,11 @@ CHORES: tuple[Chore, ...] = (
         due="EXISTS (SELECT 1 FROM meta WHERE key = 'erasure_unswept')",
     ),
     Chore(
+        name="rfm",
+        run="macli.lifecycle.rfm:chore",
+        due="EXISTS (SELECT 1 FROM rfm_bands WHERE moves_at <= :now)",
+    ),
+    Chore(
         name="baskets",
         run="macli.visitors.baskets:drop",
         due="""

@@ -1,0 +1,119 @@
+"""The bands of contacts in RFM reports: found by SQL for all of them, or for those to whom something happened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from macli.address import fold_json
+from macli.clock import from_ms
+from macli.effects.base import Caused
+from macli.model import Where
+from macli.scoring import rfm_sql
+from macli.scoring.rfm_definition import Definition, read
+from macli.store import Row, Store, rfm, settings
+
+SOURCE = "rfm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuilt:
+    """``contacts`` bought something, ``changed`` of them came to other bands; ``unvalued`` purchases have no value."""
+
+    contacts: int
+    changed: int
+    unvalued: int
+
+
+def follow(store: Store, now_ms: int, first: int, last: int, names: frozenset[str]) -> list[Caused]:
+    """The contacts of new purchases and refunds come to the bands where they belong."""
+    caused = []
+    for report in rfm.all_(store):
+        looked_for = names.intersection(read(report["definition"]).names)
+        if looked_for:
+            said = {f"name_{place}": name for place, name in enumerate(sorted(looked_for))}
+            among = rfm_sql.NEW.format(names=", ".join(f":{word}" for word in said))
+            caused += look_again(store, now_ms, report, among, {"first": first, "last": last, **said})
+    return caused
+
+
+def look_again(store: Store, now_ms: int, report: Row, ids: str, params: Mapping[str, Any]) -> list[Caused]:
+    """Find the bands of the contacts ``ids`` selects anew; what is to be told of those that moved. Inside a write."""
+    rfm_sql.clear(store, report["id"])
+    if not store.execute(f"INSERT INTO rfm_who (contact_id) {ids} ON CONFLICT DO NOTHING", params):
+        return []
+    moved = _settle(store, now_ms, report, among=rfm_sql.SOME, old=rfm_sql.OF_SOME)
+    return [_told(store, now_ms, report)] if moved else []
+
+
+def rebuild(store: Store, now_ms: int, report: Row) -> Rebuilt:
+    """Find everybody's bands anew and tell nobody. Inside a write."""
+    rfm_sql.clear(store, report["id"])
+    changed = _settle(store, now_ms, report, among=rfm_sql.EVERYBODY, old="true")
+    rfm.note_computed(store, now_ms, report["id"])
+    found = store.row("SELECT count(*) AS contacts, coalesce(sum(unvalued), 0) AS unvalued FROM rfm_found")
+    assert found is not None
+    return Rebuilt(contacts=found["contacts"], changed=changed, unvalued=found["unvalued"])
+
+
+def condition_of(store: Store, text: str, now_ms: int) -> Where:
+    """Tests of the events' properties as a condition on events. Raises RuleError."""
+    from macli.selection import event_where_of
+
+    named = settings.get(store, "timezone")
+    return event_where_of(store, text, from_ms(now_ms), ZoneInfo(named or "UTC"), prefix="with")
+
+
+def _settle(store: Store, now_ms: int, report: Row, *, among: str, old: str) -> int:
+    """Write the bands of the contacts of the events ``among``; how many came to other bands."""
+    definition = read(report["definition"])
+    where = Where(sql="true") if definition.condition is None else condition_of(store, definition.condition, now_ms)
+    params = {**_numbers(definition, now_ms), **where.params, "report": report["id"]}
+    words = {
+        "value": f"{store.dialect.json_number('events.properties', definition.value)} * 1.0",
+        "fits": where.sql,
+        "among": among,
+    }
+    store.execute(rfm_sql.FOUND.format(lines=rfm_sql.PURCHASES.format(**words)), params)
+    if _take_back(store, definition, words, params):
+        store.execute(rfm_sql.UNSURE)
+        store.execute(rfm_sql.FOUND.format(lines=rfm_sql.REFUNDED.format(**words)), params)
+    moved = store.execute(rfm_sql.MOVED.format(old=old), params)
+    store.execute(rfm_sql.WRITE, params)
+    if moved:
+        store.execute(rfm_sql.GONE, params)
+        store.execute(rfm_sql.TOUCH, params)
+    return moved
+
+
+def _take_back(store: Store, definition: Definition, words: Mapping[str, str], params: Mapping[str, Any]) -> int:
+    """Put what took purchases back into ``rfm_refunds``; how many there are."""
+    if not definition.refunds:
+        return 0
+    names = {f"refund_{place}": name for place, name in enumerate(definition.refunds)}
+    return store.execute(
+        rfm_sql.REFUNDS.format(**words, names=", ".join(f":{name}" for name in names)), {**params, **names}
+    )
+
+
+def _numbers(definition: Definition, now_ms: int) -> dict[str, Any]:
+    return {
+        "now": now_ms,
+        "purchase": definition.event,
+        "window": definition.window,
+        "since": rfm_sql.EVER if definition.window is None else now_ms - definition.window,
+        **dict(zip(("short", "medium"), definition.recency, strict=True)),
+        **dict(zip(("common", "regular"), definition.frequency, strict=True)),
+        **dict(zip(("spender", "middle"), definition.monetary, strict=True)),
+    }
+
+
+def _told(store: Store, now_ms: int, report: Row) -> Caused:
+    words = {"dimension": "moved.dimension", "from": "moved.old", "to": "moved.new"}
+    return Caused(
+        name="rfm.changed",
+        source=SOURCE,
+        select=rfm_sql.TOLD.format(properties=store.dialect.json_of(report=":report_name", **words)),
+        params={"now": now_ms, "report": report["id"], "report_name": report["name"]},
+        folded=fold_json({"report": report["name"]}),
+    )
