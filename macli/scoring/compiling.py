@@ -165,17 +165,19 @@ def _parts(
         yield _STANDING.format(given=", ".join(standing), asked=asked, new="{new}")
 
 
-# ``|| ''`` as in effects.base.NEW: the new events are found by their ids, not by their names.
+# Event by event, held against all the rules: an event's properties are read once then, and each test costs a
+# quarter of what it does rule by rule. CROSS JOIN keeps that order, and the new events are found by their ids.
 _FIXED = """
 SELECT events.contact_id, given.scope_id, given.rule, events.id AS event, given.points, events.at,
   events.at + given.lasts AS decays_at, given.most, given.span
 FROM events
-JOIN (
+CROSS JOIN (
   SELECT column1 AS rule, column2 AS event, column3 AS scope_id, column4 AS points, column5 AS lasts,
     column6 AS most, column7 AS span
   FROM (VALUES {given}) AS worth
-) AS given ON given.event = events.name || ''
+) AS given
 WHERE {new}
+  AND given.event = events.name
   AND events.contact_id IS NOT NULL
   AND {asked}
 """
@@ -185,17 +187,18 @@ _STANDING = """
 SELECT events.contact_id, scopes.id, given.rule, events.id, given.points, events.at,
   events.at + given.lasts, given.most, given.span
 FROM events
-JOIN (
+CROSS JOIN (
   SELECT column1 AS rule, column2 AS event, column3 AS standing, column4 AS points, column5 AS lasts,
     column6 AS most, column7 AS span
   FROM (VALUES {given}) AS worth
-) AS given ON given.event = events.name || ''
+) AS given
 JOIN funnel_stays ON funnel_stays.contact_id = events.contact_id
   AND funnel_stays.entered_at <= events.at
   AND (funnel_stays.left_at IS NULL OR funnel_stays.left_at > events.at)
 JOIN funnels ON funnels.id = funnel_stays.funnel_id
 JOIN scopes ON scopes.stage_id = funnel_stays.stage_id
 WHERE {new}
+  AND given.event = events.name
   AND given.standing IN ('', funnels.name_key, scopes.name_key)
   AND {asked}
 """
