@@ -45,12 +45,14 @@ COMMANDS: dict[str, Section] = {
         "topic": "What contacts can say yes or no to.",
         "suppression": "Addresses never to be written to.",
         "privacy": "How long things are kept.",
-        "category": "Sort segments, templates and campaigns.",
+        "category": "Sort segments, templates and campaigns, and say who may see them.",
+        "staff": "Who works with macli: roles, groups, what they own.",
         "tracker": "Hear from your pages and programs: visits, events, who it is.",
         "url-rule": "Tag who looks at certain pages, or put them into a segment.",
     },
     "Scoring": {
         "points": "What events are worth, and who has most points.",
+        "rfm": "Contacts by how recently, how often and for how much they bought.",
     },
     "Sending": {
         "template": "What is written.",
@@ -176,7 +178,7 @@ def global_options(*, hidden: bool = False) -> list[TyperOption]:
         def keep(ctx: Context, param: Any, value: Any) -> None:
             macli = ctx.find_root().obj
             if value and isinstance(macli, Macli):
-                setattr(macli, attribute, Path(value) if "metavar" in more else True)
+                setattr(macli, attribute, Path(value) if more.get("metavar") in ("DIR", "FILE") else value)
 
         return TyperOption(param_decls=[*flags], help=help, callback=keep, expose_value=False, hidden=hidden, **more)
 
@@ -188,6 +190,7 @@ def global_options(*, hidden: bool = False) -> list[TyperOption]:
             "The workspace, where it is not here or above.",
             metavar="DIR",
         ),
+        option(["--as"], "acting_option", "Who types this, of the staff; else MACLI_USER says.", metavar="NAME"),
         option(["--quiet", "-q"], "quiet", "Write results and errors only.", **flag),
         option(["--verbose", "-v"], "verbose", "Write more; with an error, where it came from.", **flag),
         option(["--no-color"], "no_color", "Write no colours; NO_COLOR in the environment does the same.", **flag),

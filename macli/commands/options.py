@@ -62,15 +62,21 @@ NAMED = {
     "topics": "name",
     "contacts": "email",
     "url_rules": "name",
+    "rfm_reports": "name",
     "forms": "name",
     "pages": "name",
     "banners": "name",
+    "staff": "name",
+    "staff_roles": "role",
+    "staff_groups": "name",
     "downloads": "slug",
     "point_rules": "name",
 }
 _KINDS = {
     "templates": "(SELECT name FROM templates WHERE kind NOT IN ('page', 'form'))",
     "forms": "(SELECT name FROM templates WHERE kind = 'form')",
+    "staff_roles": "(SELECT DISTINCT role FROM staff_roles)",
+    "staff_groups": "(SELECT DISTINCT name FROM staff_groups)",
     "pages": "(SELECT name FROM templates WHERE kind = 'page')",
 }
 

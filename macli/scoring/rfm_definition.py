@@ -26,6 +26,7 @@ _HINTS: Mapping[Dimension, str] = {
     "monetary": "write for example --monetary 'spender 500, medium 100'; saver is the rest",
 }
 _MS = timedelta(milliseconds=1)
+_DAY = 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Definition:
 
     def shown(self) -> dict[str, Any]:
         """Its members as people write them."""
-        short, medium = (format_duration(each * _MS) for each in self.recency)
+        short, medium = map(_days, self.recency)
         common, regular = self.frequency
         spender, middle = self.monetary
         return {
@@ -64,11 +65,17 @@ class Definition:
             "value": self.value,
             "refunds": list(self.refunds),
             "with": self.condition,
-            "window": None if self.window is None else format_duration(self.window * _MS),
+            "window": None if self.window is None else _days(self.window),
             "recency": f"short {short}, medium {medium}",
             "frequency": f"common {common}, regular {regular}",
             "monetary": f"spender {spender:.12g}, medium {middle:.12g}",
         }
+
+
+def _days(ms: int) -> str:
+    """A time in days where it is whole days: people say 90 days, not 12 weeks 6 days."""
+    days, rest = divmod(ms, _DAY)
+    return format_duration(ms * _MS) if rest else f"{days} day{'s' if days != 1 else ''}"
 
 
 @lru_cache(maxsize=256)
