@@ -17,6 +17,7 @@ from macli.workspace import Workspace, find
 if TYPE_CHECKING:
     import typer
 
+    from macli.store.access import Acting
     from macli.store.connection import Store
     from macli.tick.engine import Engine
 
@@ -30,6 +31,8 @@ class Macli:
 
     def __init__(self, clock: clock.Clock | None = None) -> None:
         self.workspace_option: Path | None = None
+        self.acting_option: str | None = None
+        """Who of the staff types this; None leaves it to MACLI_USER, '' is nobody."""
         self.quiet = False
         self.verbose = False
         self.no_color = False
@@ -63,9 +66,42 @@ class Macli:
 
     @cached_property
     def store(self) -> "Store":
+        """The store, as whoever acts may see and change it."""
+        if self.acting is None:
+            return self._opened
+        from macli.store import access
+
+        return access.limited(self._opened, self.acting)
+
+    @cached_property
+    def _opened(self) -> "Store":
         from macli.store import open_store
 
         return open_store(self.workspace.store)
+
+    @cached_property
+    def acting(self) -> "Acting | None":
+        """Who of the staff acts; None for the operator. Raises UnknownName, NotPermitted."""
+        if not self.acting_name:
+            return None
+        from macli.store import access
+
+        return access.acting(self._opened, self.acting_name)
+
+    @property
+    def acting_name(self) -> str:
+        """The name given with --as or in MACLI_USER; '' for the operator, who may do everything."""
+        named = self.acting_option
+        return (os.environ.get("MACLI_USER", "") if named is None else named).strip()
+
+    def acting_staff_id(self) -> int | None:
+        """The id of the member of staff who acts, for what has an author; None for the operator."""
+        return self.acting.staff_id if self.acting else None
+
+    def as_operator(self) -> "Macli":
+        """This run, for what macli does whoever starts it."""
+        self.acting_option = ""
+        return self
 
     def setting(self, key: str) -> Any:
         """The typed value of a setting, or its default."""
@@ -119,8 +155,9 @@ class Macli:
         )
 
     def close(self) -> None:
-        if "store" in self.__dict__:
-            self.store.close()
+        for name in ("store", "_opened"):
+            if name in self.__dict__:
+                getattr(self, name).close()
 
 
 def _clock_of_environment() -> datetime:

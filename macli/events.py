@@ -36,7 +36,7 @@ def record(store: Store, now: datetime, events: Iterable[NewEvent]) -> int:
     """Record the events that are new and apply their effects; how many were new."""
     from macli.address import fold_json
 
-    with store.write():
+    with store.write(), store.whole():
         before = _last_id(store)
         store.executemany(
             _INSERT,
@@ -73,7 +73,7 @@ def record_select(
 
     ``select`` yields contact_id, at, source_id, properties, send_id, campaign_id. How many were new.
     """
-    with store.write():
+    with store.write(), store.whole():
         before = _last_id(store)
         _insert(store, Caused(name=name, source=source, select=select, params=params or {}, folded=folded))
         return _settle(store, to_ms(now), before)

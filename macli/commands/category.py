@@ -8,11 +8,14 @@ from macli.commands import options
 from macli.context import Macli
 from macli.store import categories
 
-app = typer.Typer(no_args_is_help=True, help="Sort segments, templates and campaigns.")
+app = typer.Typer(no_args_is_help=True, help="Sort segments, templates and campaigns, and say who may see them.")
 
 Name = Annotated[
     str,
     typer.Argument(metavar="NAME", help="The category.", autocompletion=options.names_of("categories")),
+]
+Role = Annotated[
+    str, typer.Argument(metavar="ROLE", help="A role of the staff.", autocompletion=options.names_of("staff_roles"))
 ]
 Color = Annotated[str | None, typer.Option("--color", metavar="COLOR", help="#RRGGBB or a CSS name such as teal.")]
 
@@ -89,3 +92,62 @@ def rm(
     macli = Macli.of(ctx)
     moved = categories.remove(macli.store, name, reassign=reassign)
     macli.out.say(f"removed the category {name!r}" + (f"; {moved} moved to {reassign!r}" if moved else ""))
+
+
+@app.command("grant")
+def grant(
+    ctx: typer.Context,
+    name: Name,
+    role: Role,
+    access: Annotated[str, typer.Argument(metavar="none|view|edit", help="What the role may do there.")],
+) -> None:
+    """Say what a role may do with what is in a category: none, view or edit.
+
+    A category without grants is open to everybody. Once it has one, roles that have none there see nothing of it;
+    of several roles the best counts. The role admin, and commands typed as nobody of the staff, may do everything.
+
+    Example: macli category grant "Email Promotions" sales view
+    """
+    from macli.store import grants
+
+    macli = Macli.of(ctx)
+    grants.grant(macli.store, name, role, access)
+    words = {"none": "see nothing", "view": "see, not change, what is", "edit": "see and change what is"}
+    macli.out.say(f"who has the role {role!r} may {words[access]} in {name!r}")
+    if not any(row["who"] for row in grants.listed(macli.store, name) if row["access"] != "none"):
+        macli.out.warn(f"nobody on the staff has a role that may see what is in {name!r}")
+
+
+@app.command("revoke")
+def revoke(ctx: typer.Context, name: Name, role: Role) -> None:
+    """Take a role's grant in a category back; without any grant left it is open to everybody.
+
+    Example: macli category revoke "Email Promotions" sales
+    """
+    from macli.store import grants
+
+    macli = Macli.of(ctx)
+    grants.revoke(macli.store, name, role)
+    macli.out.say(f"took back what {role!r} was granted in {name!r}")
+
+
+@app.command("access")
+def access(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="One category; all of them.", autocompletion=options.names_of("categories")
+        ),
+    ] = None,
+    format: options.Format = None,
+    json: options.Json = False,
+) -> None:
+    """List which role may do what in which category, and who of the staff has the role.
+
+    Example: macli category access
+    """
+    from macli.store import grants
+
+    macli = Macli.of(ctx)
+    macli.out.rows(grants.listed(macli.store, name), columns=grants.COLUMNS, shape=options.shape(format, json))

@@ -36,7 +36,7 @@ def command(
     from macli.tick.stop import listening
     from macli.tick.tick import run_tick
 
-    macli = Macli.of(ctx)
+    macli = Macli.of(ctx).as_operator()
     interval = parse_duration(every).total_seconds()
     if not interval:
         raise UsageError(f"--every {every!r} is no time at all", hint="--every '1 minute'")

@@ -31,7 +31,7 @@ def command(
     """
     from macli.web.server import serve
 
-    macli = Macli.of(ctx)
+    macli = Macli.of(ctx).as_operator()
     place = place_of(macli, host, port, workers)
     announce(macli, place, json=json)
     macli.close()

@@ -37,7 +37,7 @@ def command(
     from macli.tick.stop import listening
     from macli.tick.tick import run_tick
 
-    macli = Macli.of(ctx)
+    macli = Macli.of(ctx).as_operator()
     with listening() as stop:
         report = run_tick(
             macli.engine(moment(macli, at)),

@@ -116,7 +116,7 @@ class Stage:
 
     def _run(self, args: Sequence[str]) -> tuple[int, str]:
         screen = _Screen(sys.stdout)
-        macli = Macli(clock=lambda: self.now)
+        macli = Macli(clock=lambda: self.now).as_operator()
         macli.no_color = not self._color
         with redirect_stdout(screen), redirect_stderr(_Beside(screen)):
             ended = self._line(args, macli=macli)

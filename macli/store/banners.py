@@ -64,6 +64,7 @@ def find(store: Store, name: str) -> Row:
     """The banner of that name or slug. Raises UnknownName."""
     found = by_slug(store, slug_of(name))
     if found is None:
+        store.refuse_hidden("banners", slug_of(name))
         known = (row["name"] for row in store.rows("SELECT name FROM banners"))
         raise UnknownName("banner", name, known, hint="macli banner list shows them")
     return found

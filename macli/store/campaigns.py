@@ -160,8 +160,12 @@ WHERE campaigns.name_key = :key
 
 
 def find(store: Store, name: str) -> Row | None:
-    """The campaign of that name, None where there is none."""
-    return store.row(_GET, {"key": " ".join(name.split()).casefold()})
+    """The campaign of that name, None where there is none. Raises NotPermitted."""
+    key = " ".join(name.split()).casefold()
+    found = store.row(_GET, {"key": key})
+    if found is None:
+        store.refuse_hidden("campaigns", key)
+    return found
 
 
 def list_all(store: Store, *, category_id: int | None = None, state: CampaignState | None = None) -> list[Row]:

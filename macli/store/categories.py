@@ -111,6 +111,7 @@ def get(store: Store, name: str) -> Row:
     """The category of that name. Raises UnknownName."""
     found = store.row(_GET, {"key": name.strip().casefold()})
     if found is None:
+        store.refuse_hidden("categories", name.strip().casefold())
         known = (row["name"] for row in store.rows("SELECT name FROM categories"))
         raise UnknownName("category", name, known, hint=f"macli category create {name!r} makes it")
     return found

@@ -36,7 +36,7 @@ def listed(
     if until is not None:
         conditions.append("events.at < :until")
         params["until"] = until
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    where = f"WHERE {' AND '.join((store.shown('events'), *conditions))}"
     # By id where nothing narrows the log: sorting all of it by time would hold all of it.
     order = "events.at DESC, events.id DESC" if conditions else "events.id DESC"
     return store.stream(
@@ -55,7 +55,7 @@ def listed(
 
 def messages_of(store: Store, contact_id: int, limit: int) -> list[Row]:
     """The last messages to one contact, sent or still to be."""
-    return store.rows(_MESSAGES, {"contact_id": contact_id, "limit": limit})
+    return store.rows(_MESSAGES.format(shown=store.shown("sends")), {"contact_id": contact_id, "limit": limit})
 
 
 _MESSAGES = """
@@ -65,6 +65,7 @@ FROM sends
 LEFT JOIN campaigns ON campaigns.id = sends.campaign_id
 LEFT JOIN steps ON steps.id = sends.step_id
 WHERE sends.contact_id = :contact_id
+  AND {shown}
 ORDER BY coalesce(sends.left_at, sends.due_at) DESC, sends.id DESC
 LIMIT :limit
 """

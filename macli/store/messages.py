@@ -34,7 +34,8 @@ def browse(
     return store.stream(
         f"""
         {_LIST}
-        WHERE (:campaign IS NULL OR sends.campaign_id = :campaign)
+        WHERE {store.shown("sends")}
+          AND (:campaign IS NULL OR sends.campaign_id = :campaign)
           AND (:contact IS NULL OR sends.contact_id = :contact)
           AND (:state IS NULL OR sends.state = :state)
           AND (:channel IS NULL OR sends.channel = :channel)
@@ -52,10 +53,14 @@ def browse(
 
 
 def get(store: Store, send_id: int) -> Row:
-    """One message. Raises UnknownName."""
+    """One message. Raises UnknownName, NotPermitted."""
     found = store.row(f"{_LIST} WHERE sends.id = :id", {"id": send_id})
     if found is None:
         raise UnknownName("message", str(send_id), hint="macli message list shows their numbers")
+    if found["campaign"] is None:
+        campaign_id = store.value("SELECT campaign_id FROM sends WHERE id = :id", {"id": send_id})
+        if campaign_id is not None:
+            store.refuse_hidden("campaigns", campaign_id)
     return found
 
 
@@ -69,11 +74,12 @@ def history(store: Store, send_id: int) -> list[Row]:
 def unknown(store: Store, *, campaign_id: int | None = None, send_id: int | None = None) -> list[Row]:
     """The messages that may have left and nobody said, with what a provider needs to look for them."""
     return store.rows(
-        """
+        f"""
         SELECT sends.id, sends.campaign_id, sends.step_id, sends.contact_id, sends.channel, sends.address,
                sends.reference, sends.provider_id, coalesce(sends.left_at, sends.due_at) AS since_at
         FROM sends
         WHERE sends.state = 'unknown'
+          AND {store.shown("sends")}
           AND (:campaign IS NULL OR sends.campaign_id = :campaign)
           AND (:send IS NULL OR sends.id = :send)
         ORDER BY sends.id

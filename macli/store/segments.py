@@ -57,8 +57,10 @@ def clean_name(name: str) -> str:
 
 def get(store: Store, name: str) -> Row:
     """The segment of that name. Raises UnknownName."""
-    found = store.row(_GET, {"key": " ".join(name.split()).casefold()})
+    key = " ".join(name.split()).casefold()
+    found = store.row(_GET, {"key": key})
     if found is None:
+        store.refuse_hidden("segments", key)
         names = (row["name"] for row in store.rows("SELECT name FROM segments"))
         raise UnknownName("segment", name, names, hint="macli segment list shows them")
     return found

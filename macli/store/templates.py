@@ -168,6 +168,7 @@ def find(store: Store, name: str, kind: str | None = None) -> Row:
     """
     found = store.row(_FIND, {"key": _key(name, kind), "component": kind if kind in COMPONENTS else ""})
     if found is None:
+        store.refuse_hidden("templates", _key(name, kind))
         word = word_for(kind)
         known = (row["name"] for row in list_all(store, kind=kind))
         raise UnknownName(word, name, known, hint=f"macli {word} list shows them")

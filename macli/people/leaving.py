@@ -1,0 +1,121 @@
+"""Leaving the staff: what somebody had is handed over, what history says of them stays."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from macli.clock import to_ms
+from macli.errors import OperationFailed, UsageError
+from macli.people.owning import set_owner_where
+from macli.store import Row, Store, staff
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """Who has left; ``kept``: history names them. How much went to whom."""
+
+    name: str
+    kept: bool
+    to: str | None
+    handed: dict[str, int]
+
+    def lines(self) -> list[str]:
+        """What was done, for people."""
+        words = [f"{count:,} {what}" for what, count in self.handed.items() if count]
+        gone = f"{self.name} is kept as one who has left: history names them" if self.kept else f"removed {self.name}"
+        return [*([f"{' and '.join(words)} went to {self.to}"] if words else []), gone]
+
+
+def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = None) -> Left:
+    """Take somebody off the staff; what they have goes to ``hand_over``, and no event says so.
+
+    Raises UnknownName, and OperationFailed where they have something and nobody takes it over.
+    """
+    with store.write():
+        member = staff.get(store, name)
+        handed: dict[str, int] = {}
+        to = staff.get_active(store, hand_over) if hand_over is not None else None
+        if to is not None and to["id"] == member["id"]:
+            raise UsageError(f"{member['name']} cannot take over from themselves")
+        if to is not None:
+            handed = _hand_over(store, now, member, to)
+        elif had := _has(store, member):
+            raise OperationFailed(
+                f"{member['name']} still has {had}", hint=f"macli staff rm {member['name']} --hand-over OTHER"
+            )
+        kept = bool(store.value(_NAMED, {"id": member["id"]}))
+        if kept:
+            staff.edit(store, now, name, active=False)
+        store.execute("DELETE FROM owners WHERE staff_id = :id", {"id": member["id"]})
+        if not kept:
+            store.execute("DELETE FROM staff WHERE id = :id", {"id": member["id"]})
+    return Left(name=member["name"], kept=kept, to=to["name"] if to is not None else None, handed=handed)
+
+
+def _has(store: Store, member: Row) -> str:
+    counts = store.row(_HAS, {"id": member["id"]})
+    assert counts is not None
+    return ", ".join(
+        f"{count:,} {what if count != 1 else what.removesuffix('s')}" for what, count in dict(counts).items() if count
+    )
+
+
+_HAS = """
+SELECT
+  (SELECT count(*) FROM owners WHERE staff_id = :id AND kind = 'main') AS contacts,
+  (SELECT count(*) FROM tasks WHERE assignee_id = :id AND state = 'open') AS "open tasks",
+  (SELECT count(*) FROM deals WHERE owner_id = :id AND state = 'open') AS "open deals",
+  (SELECT count(*) FROM owner_rules WHERE staff_id = :id) AS "owner rules"
+"""
+
+_NAMED = """
+SELECT EXISTS (SELECT 1 FROM notes WHERE author_id = :id)
+  OR EXISTS (SELECT 1 FROM tasks WHERE assignee_id = :id OR author_id = :id)
+  OR EXISTS (SELECT 1 FROM deals WHERE owner_id = :id)
+  OR EXISTS (SELECT 1 FROM calls WHERE staff_id = :id)
+"""
+
+
+def _hand_over(store: Store, now: datetime, member: Row, to: Row) -> dict[str, int]:
+    facts = {"id": member["id"], "to": to["id"], "now": to_ms(now)}
+    contacts = set_owner_where(
+        store,
+        now,
+        "SELECT contact_id FROM owners WHERE staff_id = :leaver AND kind = 'main'",
+        {"leaver": member["id"]},
+        to["id"],
+        "main",
+        "staff",
+        told=False,
+    )
+    store.execute(_TOUCH, facts)
+    tasks = store.execute(_TASKS, facts)
+    deals = store.execute(_DEALS, facts)
+    store.execute("UPDATE owner_rules SET staff_id = :to, updated_at = :now WHERE staff_id = :id", facts)
+    return {"contacts": contacts, "open tasks": tasks, "open deals": deals}
+
+
+_TOUCH = """
+UPDATE contacts
+SET updated_at = :now
+WHERE id IN (
+  SELECT contact_id FROM tasks WHERE assignee_id = :id AND state = 'open'
+  UNION
+  SELECT contact_id FROM deals WHERE owner_id = :id AND state = 'open'
+  UNION
+  SELECT contact_id FROM owners WHERE staff_id = :id
+)
+"""
+
+_TASKS = """
+UPDATE tasks
+SET assignee_id = :to, updated_at = :now
+WHERE assignee_id = :id
+  AND state = 'open'
+"""
+
+_DEALS = """
+UPDATE deals
+SET owner_id = :to, updated_at = :now
+WHERE owner_id = :id
+  AND state = 'open'
+"""

@@ -1,0 +1,70 @@
+"""Grants: which role may see and change what is in a category."""
+
+from macli.errors import UnknownName, UsageError
+from macli.store import categories, staff
+from macli.store.access import ADMIN, LEVELS
+from macli.store.connection import Row, Store
+
+COLUMNS = ("category", "role", "access", "who")
+
+
+def grant(store: Store, category: str, role: str, access: str) -> None:
+    """Let a role see (view) or also change (edit) what is in a category, or neither (none).
+
+    Raises UnknownName; UsageError for a level there is none of, or the role that may do everything.
+    """
+    role = staff.role_of(role)
+    if access not in LEVELS:
+        raise UnknownName("access", access, LEVELS, hint="none, view or edit")
+    if role == ADMIN:
+        raise UsageError(f"the role {ADMIN!r} may do everything already")
+    with store.write():
+        facts = {"category": categories.get(store, category)["id"], "role": role, "access": access}
+        store.execute(_GRANT, facts)
+
+
+_GRANT = """
+INSERT INTO category_access (category_id, role, access)
+VALUES (:category, :role, :access)
+ON CONFLICT (category_id, role) DO UPDATE
+SET access = excluded.access
+"""
+
+
+def revoke(store: Store, category: str, role: str) -> None:
+    """Take a grant back. Raises UnknownName where the role has none there."""
+    role = staff.role_of(role)
+    with store.write():
+        found = categories.get(store, category)
+        taken = store.execute(
+            "DELETE FROM category_access WHERE category_id = :category AND role = :role",
+            {"category": found["id"], "role": role},
+        )
+        if not taken:
+            known = [row["role"] for row in listed(store, found["name"]) if row["role"]]
+            raise UnknownName(f"role with a grant in {found['name']!r}", role, known, hint="macli category access")
+
+
+def listed(store: Store, category: str | None = None) -> list[Row]:
+    """Every grant, or those of a category: category, role, access, and who of the staff has the role.
+
+    A category without grants is one row without a role: everybody may edit.
+    """
+    return store.rows(
+        _LIST.format(who=store.dialect.joined("staff.name")),
+        {"category": None if category is None else categories.get(store, category)["id"]},
+    )
+
+
+_LIST = """
+SELECT categories.name AS category, category_access.role, coalesce(category_access.access, 'edit') AS access,
+  (SELECT {who}
+   FROM staff_roles
+   JOIN staff ON staff.id = staff_roles.staff_id
+   WHERE staff_roles.role = category_access.role
+     AND staff.active = 1) AS who
+FROM categories
+LEFT JOIN category_access ON category_access.category_id = categories.id
+WHERE :category IS NULL OR categories.id = :category
+ORDER BY categories.name_key, category_access.role
+"""
