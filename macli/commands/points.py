@@ -100,20 +100,20 @@ def preset(
 
     Example: macli points preset salesmanago
     """
-    from macli.scoring import presets
+    from macli.scoring import presets, rule_sets
 
     macli, shape = Macli.of(ctx), options.shape(format, json)
     if name is None:
         macli.out.rows(presets.listed(macli.store), columns=("name", "rules", "in_force", "about"), shape=shape)
         return
     changes = presets.outlook(macli.store, name)
-    macli.out.rows((change.record() for change in changes), columns=presets.COLUMNS, shape=shape)
+    macli.out.rows((change.record() for change in changes), columns=rule_sets.COLUMNS, shape=shape)
     if all(change.what == "same" for change in changes):
         macli.out.say(f"the rules of {name} are in force as they are", shape=shape)
     elif not dry_run:
-        macli.out.confirm(f"{presets.told(changes)}: put {name} in force?", yes=yes)
-        presets.apply(macli.store, macli.now(), changes)
-        macli.out.say(f"{presets.told(changes)}; {name} is in force for what comes from now on", shape=shape)
+        macli.out.confirm(f"{rule_sets.told(changes)}: put {name} in force?", yes=yes)
+        rule_sets.put(macli.store, macli.now(), changes)
+        macli.out.say(f"{rule_sets.told(changes)}; {name} is in force for what comes from now on", shape=shape)
         macli.out.say("points given before stay; macli points replay says what these rules make of them", shape=shape)
 
 

@@ -1,7 +1,7 @@
 """Point rules as people write them and read them: texts to a rule, a rule to texts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from macli import selection
 from macli.clock import format_duration
-from macli.config import readers
+from macli.config import decays, readers
 from macli.errors import UsageError, did_you_mean
 from macli.event_names import NAMES, check_name, is_misspelt
 from macli.store import Store, scopes
@@ -22,6 +22,7 @@ COLUMNS = ("name", "event", "points", "with", "for", "scopes", "at_most", "decay
 _MS = timedelta(milliseconds=1)
 _ONCE = ("once", "once ever", "1", "1 ever")
 _NONE = ("none", "off", "no", "")
+_KEYS = (*COLUMNS[:8], "active")
 
 
 EVERYWHERE = (Scope(kind="global", name="global"),)
@@ -66,10 +67,37 @@ def changed(
     if feeds:
         given["scopes"] = tuple(dict.fromkeys(scopes.read(store, text) for text in feeds))
     if decay is not None:
-        given["decay_share"], given["decay_span"] = read_decay(decay)
+        lasts = decays.read(decay)
+        given["decay_share"], given["decay_span"] = (lasts.share, lasts.span) if lasts else (None, None)
     if active is not None:
         given["active"] = active
     return replace(rule, **given)
+
+
+def from_record(store: Store, now: datetime, zone: ZoneInfo, written: Mapping[str, Any]) -> PointRule:
+    """A rule by the members that ``record`` writes; name, event and points have to be there. Raises UsageError."""
+    for key in written:
+        if key not in (*_KEYS, "preset"):
+            raise UsageError(f"no key named {key!r} in a points rule{did_you_mean(key, _KEYS)}")
+    points, feeds = written.get("points"), written.get("scopes") or ()
+    texts = {key: written.get(key) for key in ("name", "event", "with", "for", "at_most", "decay")}
+    odd = [key for key, text in texts.items() if not isinstance(text, str | None)]
+    if odd or not isinstance(feeds, list | tuple) or not all(isinstance(one, str) for one in feeds):
+        raise UsageError(f"{odd[0] if odd else 'scopes'} of a points rule is no text, or no list of texts")
+    if not isinstance(points, int) or not texts["name"] or not texts["event"]:
+        raise UsageError("a points rule needs a name, an event and points", hint='{"name": "click", "event": …}')
+    return changed(
+        store,
+        now,
+        zone,
+        new(texts["name"], texts["event"], points),
+        condition=texts["with"],
+        who=texts["for"],
+        at_most=texts["at_most"],
+        feeds=feeds,
+        decay=texts["decay"],
+        active=written.get("active") is not False,
+    )
 
 
 def _points(points: int) -> int:
@@ -120,24 +148,6 @@ def _cap(text: str) -> readers.Cap | None:
         raise UsageError(error.message, hint="write for example '3 per day', '10 ever', 'once' or 'none'") from None
 
 
-def read_decay(text: str) -> tuple[int | None, int | None]:
-    """``50 % every 30 days`` or ``none``, as percent and a span in ms. Raises UsageError."""
-    words = " ".join(text.split()).casefold()
-    if words in _NONE:
-        return None, None
-    hint = "write for example '50 % every 30 days', '100 % every year' or 'none'"
-    match = re.fullmatch(r"([0-9]{1,3}) ?% (?:every|per|in|after) (.+)", words, re.ASCII)
-    if match is None:
-        raise UsageError(f"{text!r} is no decay", hint=hint)
-    share, span = int(match.group(1)), match.group(2)
-    if not 1 <= share <= 100:
-        raise UsageError(f"{text!r}: 1 % to 100 % of what is left can go", hint=hint)
-    lasts = readers.duration(span if span[0].isdigit() else f"1 {span}")
-    if lasts < timedelta(hours=1):
-        raise UsageError(f"{text!r}: points decay by the hour at most", hint=hint)
-    return share, lasts // _MS
-
-
 def told_cap(rule: PointRule) -> str | None:
     """The rule's cap as read_cap reads it."""
     if rule.most is None:
@@ -148,7 +158,7 @@ def told_cap(rule: PointRule) -> str | None:
 
 
 def told_decay(rule: PointRule) -> str | None:
-    """The rule's decay as read_decay reads it."""
+    """The rule's decay as people write it."""
     if rule.decay_share is None or rule.decay_span is None:
         return None
     return f"{rule.decay_share} % every {_span(rule.decay_span)}"
