@@ -12,10 +12,10 @@ these (``steps``), whose ways are "1", "2", … in their order. ``events`` are w
 from collections.abc import Mapping
 from types import ModuleType
 
-from macli.actions import branching, contact_changes, sending, waiting
+from macli.actions import branching, colleagues, contact_changes, sending, standing, waiting
 from macli.actions.batch import Action, Batch
 
-MODULES: tuple[ModuleType, ...] = (sending, waiting, branching, contact_changes)
+MODULES: tuple[ModuleType, ...] = (sending, waiting, branching, contact_changes, standing, colleagues)
 
 
 def _actions() -> dict[str, type[Action]]:

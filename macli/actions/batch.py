@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
-from macli.actions.doors import Contacts
+from macli.actions.doors import Contacts, Funnels, Notes, Owners, Points, Tasks
 from macli.clock import to_ms
 from macli.model import Purpose, Where
 from macli.store import Store
@@ -55,6 +55,11 @@ class Batch:
     purpose: Purpose
     max_lateness: timedelta
     contacts: Contacts
+    points: Points
+    funnels: Funnels
+    owners: Owners
+    notes: Notes
+    tasks: Tasks
     setting: Callable[[str], Any]
     where: Callable[[str], Where]
     event_where: Callable[[str | None], Where]

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from macli.actions.contact_changes import Set
 from macli.actions.sending import Send
+from macli.actions.standing import Funnel
 from macli.campaign.definition import Campaign, Parsed
 from macli.campaign.problems import BadDefinition, Problem
 from macli.campaign.reader import Mention
@@ -14,7 +15,7 @@ from macli.campaign.steps import Node
 from macli.errors import MacliError, UnknownName
 from macli.event_names import NAMES, is_misspelt
 from macli.model import AttributeType
-from macli.store import Store, attributes, templates
+from macli.store import Store, attributes, scopes, templates
 
 _HINTS = {
     "template": "macli template list shows them; macli template create makes one",
@@ -24,6 +25,9 @@ _HINTS = {
     "topic": "macli topic list shows them; macli topic create makes one",
     "attribute": "macli attribute list shows them; macli attribute create makes one",
     "event": "macli event list --name EVENT; an event of your own is called for example order.paid",
+    "funnel": "macli funnel list shows them; macli funnel create makes one",
+    "stage": "macli funnel show FUNNEL shows them",
+    "member of staff": "macli staff list shows them; macli staff add makes one",
     "attachment": "put the file beside the campaign file, or name it with --attach",
 }
 
@@ -42,9 +46,13 @@ class Known:
     attributes: Mapping[str, AttributeType]
     """The types of the attributes."""
     files: frozenset[str]
+    funnels: Mapping[str, tuple[str, ...]]
+    """The stages of the funnels."""
+    staff: Mapping[str, str]
     zone: ZoneInfo
     check_rule: Callable[[str], object]
     check_event_rule: Callable[[str], object]
+    check_scope: Callable[[str], object]
     check_names: Mapping[str, tuple[str, ...]]
     has_happened: Callable[[str], bool]
 
@@ -56,7 +64,7 @@ def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
     from macli.selection import event_where_of, where_of
 
     sent = {row["name"]: row["kind"] for row in templates.list_all(store)}  # pages and forms are served, not sent
-    tables = ("channels", "segments", "categories", "topics", "attributes")
+    tables = ("channels", "segments", "categories", "topics", "attributes", "funnels", "staff")
     written = {table: tuple(row["name"] for row in store.rows(f"SELECT name FROM {table}")) for table in tables}
     written["templates"] = tuple(sent)
     return Known(
@@ -67,14 +75,38 @@ def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
         topics=names("topics", "name"),
         attributes=attributes.types(store),
         files=frozenset(row["name"] for row in store.rows("SELECT name FROM assets")),
+        funnels={name.casefold(): tuple(stages) for name, stages in _stages(store).items()},
+        staff=names("staff", "name"),
         check_rule=lambda text: where_of(store, text, now, zone),
         check_event_rule=lambda text: event_where_of(store, text, now, zone),
+        check_scope=lambda text: _check_scope(store, text),
         check_names=written,
         has_happened=lambda name: (
             store.row("SELECT id FROM events WHERE name = :name LIMIT 1", {"name": name}) is not None
         ),
         zone=zone,
     )
+
+
+def _stages(store: Store) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in store.rows(_FUNNELS):
+        found.setdefault(row["funnel"], []).append(row["stage"])
+    return found
+
+
+_FUNNELS = """
+SELECT funnels.name AS funnel, funnel_stages.name AS stage
+FROM funnels
+JOIN funnel_stages ON funnel_stages.funnel_id = funnels.id AND funnel_stages.removed_at IS NULL
+ORDER BY funnels.name_key, funnel_stages.position
+"""
+
+
+def _check_scope(store: Store, text: str) -> None:
+    scope = scopes.read(store, text)
+    if scope.kind == "stage" and scopes.find(store, scope) is None:
+        raise UnknownName("stage of a funnel", scope.name, hint="write stage:FUNNEL/STAGE; macli funnel list")
 
 
 def check(store: Store, parsed: Parsed, *, now: datetime, zone: ZoneInfo) -> None:
@@ -92,6 +124,8 @@ def problems_of(known: Known, mentions: Iterable[Mention], campaign: Campaign | 
                 found += _send(known, campaign, node, node.action)
             elif isinstance(node.action, Set):
                 found += _set(known, node, node.action)
+            elif isinstance(node.action, Funnel):
+                found += _funnel(known, node, node.action)
     return found
 
 
@@ -147,6 +181,21 @@ def _set(known: Known, node: Node, action: Set) -> Iterable[Problem]:
                 yield Problem(path=path, message=f"{name}: {error.message}", hint=error.hint)
 
 
+def _funnel(known: Known, node: Node, action: Funnel) -> Iterable[Problem]:
+    """A stage has to be one of its funnel's."""
+    stages = known.funnels.get(action.name.casefold(), ())
+    stage = action.stage
+    if stages and stage is not None and stage.casefold() not in (name.casefold() for name in stages):
+        yield _unknown("stage", Mention(kind="Stage", text=stage, path=(*node.path, "funnel")), stages)
+
+
+def _scope(known: Known, mention: Mention) -> Iterable[Problem]:
+    try:
+        known.check_scope(mention.text)
+    except MacliError as error:
+        yield Problem(path=mention.path, message=error.message, hint=error.hint)
+
+
 def _send(known: Known, campaign: Campaign, node: Node, action: Send) -> Iterable[Problem]:
     """A template has to be of the kind its channel carries; files have to be there."""
     name = action.channel or campaign.default_channel
@@ -179,6 +228,9 @@ _LOOKUPS: Mapping[str, Callable[[Known, Mention], Iterable[Problem]]] = {
     "ChannelName": _named("channel", "channels"),
     "CategoryName": _named("category", "categories"),
     "TopicName": _named("topic", "topics"),
+    "FunnelName": _named("funnel", "funnels"),
+    "StaffName": _named("member of staff", "staff"),
+    "ScopeName": _scope,
     "AttributeName": _attribute,
     "EventName": _event,
     "Rule": _rule,

@@ -26,6 +26,11 @@ CategoryName = NewType("CategoryName", str)
 TopicName = NewType("TopicName", str)
 AttributeName = NewType("AttributeName", str)
 TagName = NewType("TagName", str)
+FunnelName = NewType("FunnelName", str)
+StaffName = NewType("StaffName", str)
+ScopeName = NewType("ScopeName", str)
+"""``global``, ``group:fit``, ``tag:VIP``, ``stage:Sales/Offer``; macli.store.scopes reads it."""
+
 EventName = NewType("EventName", str)
 EmailAddress = NewType("EmailAddress", str)
 Every = NewType("Every", str)

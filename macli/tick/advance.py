@@ -17,6 +17,8 @@ from macli.campaign.definition import Campaign
 from macli.campaign.program import Program, Step
 from macli.clock import resolve_local, to_ms
 from macli.errors import OperationFailed
+from macli.lifecycle import funnels, points
+from macli.people import noting, owning, tasks
 from macli.store import Store, enrollments
 from macli.tick.engine import Engine
 from macli.tick.lookup import Lookup, guarded
@@ -96,6 +98,11 @@ def _batch(lookup: Lookup, campaign_id: int, version: int, step_id: int, step: S
         purpose=campaign.purpose,
         max_lateness=lookup.max_lateness(campaign),
         contacts=contacts,
+        points=points,
+        funnels=funnels,
+        owners=owning,
+        notes=noting,
+        tasks=tasks,
         setting=lookup.engine.setting,
         where=partial(lookup.where, few=True),
         event_where=lookup.event_where,

@@ -1,0 +1,188 @@
+"""Steps that change where a contact stands and that bring in the people at our company."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from running import DAY, NOW, Running, Stores
+
+from macli.campaign import yaml_source
+from macli.campaign.checks import check
+from macli.campaign.definition import parse
+from macli.campaign.problems import BadDefinition
+from macli.clock import to_ms
+from macli.lifecycle import funnels as moves
+from macli.people import owning
+from macli.store import funnels, scopes, staff
+
+FILE = "campaigns/sales/campaign.yaml"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Running:
+    return Stores(tmp_path).new()
+
+
+def score(running: Running, contact: int, scope: str = "global") -> int:
+    found = scopes.find(running.store, scopes.read(running.store, scope))
+    points = running.store.value("SELECT points FROM scores WHERE contact_id = ? AND scope_id = ?", (contact, found))
+    return points or 0
+
+
+def events_of(running: Running, name: str) -> list[tuple[int, dict[str, object]]]:
+    rows = running.store.rows("SELECT contact_id, properties FROM events WHERE name = ? ORDER BY id", (name,))
+    return [(row["contact_id"], json.loads(row["properties"])) for row in rows]
+
+
+def test_t15_a_step_gives_points_once_for_each_time_a_contact_passes_it(running: Running) -> None:
+    ann, bob = running.contact(), running.contact()
+    campaign = running.campaign(
+        name="a", steps=[{"points": 10}, {"points": {"add": -3, "scope": "tag:VIP"}}, {"wait": "1 day"}]
+    )
+    running.tick(NOW)
+    running.tick(NOW + DAY)
+    running.tick(NOW + 2 * DAY)
+    assert [score(running, one) for one in (ann, bob)] == [10, 10]
+    assert [score(running, one, "tag:VIP") for one in (ann, bob)] == [-3, -3]
+    sources = {row["source"] for row in running.store.rows("SELECT source FROM events WHERE name = 'points.given'")}
+    assert len(sources) == 2
+    assert all(source.startswith(f"campaign:{campaign}:points") for source in sources)
+
+
+def test_a_step_sets_a_score_whatever_it_was(running: Running) -> None:
+    high, none = running.contact(), running.contact()
+    running.campaign(name="a", entry={"rule": 'email = "c0@example.com"'}, steps=[{"points": 100}])
+    running.tick(NOW)
+    running.campaign(name="b", steps=[{"points": {"set": 10}}])
+    running.tick(NOW)
+    assert [score(running, one) for one in (high, none)] == [10, 10]
+    assert running.store.value("SELECT count(*) FROM events WHERE name = 'points.given'") == 3
+
+
+def test_e05_a_step_moves_contacts_to_a_stage_and_takes_them_out_of_a_funnel(running: Running) -> None:
+    ann = running.contact()
+    funnels.create(running.store, to_ms(NOW), "Sales", ["Lead", "Offer", "Won"])
+    steps = [
+        {"funnel": {"name": "Sales", "stage": "Offer"}, "id": "in"},
+        {"funnel": {"name": "sales", "stage": "offer"}, "id": "again"},
+        {"wait": "1 day"},
+        {"funnel": "Sales", "id": "out"},
+    ]
+    running.campaign(steps=steps)
+    running.tick(NOW)
+    (entered,) = events_of(running, "funnel.entered")
+    assert entered[0] == ann
+    assert (entered[1]["funnel"], entered[1]["stage"]) == ("Sales", "Offer")
+    running.tick(NOW + DAY)
+    assert running.store.value("SELECT count(*) FROM funnel_stays WHERE left_at IS NULL") == 0
+    assert len(events_of(running, "funnel.left")) == 1
+
+
+def test_e16_a_step_names_an_owner_and_a_co_owner(running: Running) -> None:
+    ann = running.contact()
+    for name in ("anna", "ben"):
+        staff.add(running.store, NOW, name)
+    running.campaign(steps=[{"owner": "anna"}, {"owner": {"staff": "ben", "kind": "co"}}])
+    running.tick(NOW)
+    assert [(one, said["kind"], said["staff"]) for one, said in events_of(running, "owner.changed")] == [
+        (ann, "main", "anna"),
+        (ann, "co", "ben"),
+    ]
+
+
+def test_e15_a_step_writes_a_note(running: Running) -> None:
+    ann = running.contact()
+    running.campaign(steps=[{"note": "asked twice"}, {"note": {"text": "careful", "private": True}}])
+    running.tick(NOW)
+    rows = running.store.rows("SELECT contact_id, text, private FROM notes ORDER BY id")
+    assert [tuple(row) for row in rows] == [(ann, "asked twice", 0), (ann, "careful", 1)]
+    assert [said["text"] for _, said in events_of(running, "note.added") if said.get("text")] == ["asked twice"]
+
+
+def test_a_step_gives_a_task_to_the_contacts_owner_or_to_somebody_named(running: Running) -> None:
+    ann, bob = running.contact(), running.contact()
+    for name in ("anna", "ben"):
+        staff.add(running.store, NOW, name)
+    anna = staff.get(running.store, "anna")["id"]
+    with running.store.write():
+        owning.set_owner_where(running.store, NOW, f"SELECT {ann}", {}, anna, "main", "test")
+    running.campaign(
+        steps=[{"task": {"title": "call", "due": "2 days"}}, {"task": {"title": "send samples", "staff": "ben"}}]
+    )
+    running.tick(NOW)
+    rows = running.store.rows(
+        """
+        SELECT tasks.title, tasks.contact_id, staff.name, tasks.due_at
+        FROM tasks
+        LEFT JOIN staff ON staff.id = tasks.assignee_id
+        ORDER BY tasks.id
+        """
+    )
+    due = to_ms(NOW + 2 * DAY)
+    assert [tuple(row) for row in rows] == [
+        ("call", ann, "anna", due),
+        ("call", bob, None, due),
+        ("send samples", ann, "ben", None),
+        ("send samples", bob, "ben", None),
+    ]
+
+
+def test_t3_a_contact_is_handed_over_when_its_score_passes_the_threshold_and_not_before(running: Running) -> None:
+    ann, bob = running.contact(), running.contact()
+    staff.add(running.store, NOW, "anna")
+    funnels.create(running.store, to_ms(NOW), "Sales", ["Lead", "Offer"])
+    running.campaign(
+        name="hand over",
+        entry={"event": {"name": "stage.entered", "where": "stage = Purchase"}},
+        steps=[{"owner": "anna"}, {"funnel": {"name": "Sales", "stage": "Lead"}}, {"task": "call"}],
+    )
+    for minute in range(5):
+        running.happens(ann, "email.clicked", NOW + timedelta(minutes=minute), url="https://shop.example/")
+    running.tick(NOW + timedelta(hours=1))
+    assert running.store.value("SELECT count(*) FROM owners") == 0
+    running.happens(ann, "email.opened", NOW + timedelta(hours=2))
+    running.tick(NOW + timedelta(hours=3))
+    assert running.store.rows("SELECT contact_id FROM owners")[0][0] == ann
+    assert running.store.value("SELECT count(*) FROM tasks") == 1
+    assert score(running, bob) == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("{points: ten}", "'ten' is no number"),
+        ("{points: {add: 1, set: 2}}", "points are added or set"),
+        ("{points: {add: 1, scope: 'stage:Sales/Ofer'}}", "no stage of a funnel named 'Sales/Ofer'"),
+        ("{points: {add: 1, scope: 'grup:fit'}}", "is no scope of points"),
+        ("{funnel: Sails}", "no funnel named 'Sails'; did you mean 'Sales'?"),
+        ("{funnel: {name: Sales, stage: Ofer}}", "no stage named 'Ofer'; did you mean 'Offer'?"),
+        ("{owner: ana}", "no member of staff named 'ana'; did you mean 'anna'?"),
+        ("{task: {title: call, staff: ana}}", "no member of staff named 'ana'; did you mean 'anna'?"),
+        ("{task: ' '}", "the value is empty"),
+        ("{note: ' '}", "the value is empty"),
+    ],
+)
+def test_a_step_that_names_what_is_not_there_is_refused_with_its_line(running: Running, step: str, said: str) -> None:
+    staff.add(running.store, NOW, "anna")
+    funnels.create(running.store, to_ms(NOW), "Sales", ["Lead", "Offer", "Won"])
+    text = f"name: sales\nentry: {{rule: everyone}}\nsteps:\n  - {step}\n"
+
+    def read() -> None:
+        source = yaml_source.parse(text, FILE)
+        check(running.store, parse(source.value, source.places), now=NOW, zone=ZoneInfo("UTC"))
+
+    with pytest.raises(BadDefinition) as caught:
+        read()
+    assert said in caught.value.message
+    assert f"{FILE}:4" in caught.value.message
+
+
+def test_what_campaigns_do_to_funnels_is_what_the_door_does(running: Running) -> None:
+    ann = running.contact()
+    funnels.create(running.store, to_ms(NOW), "Sales", ["Lead", "Offer"])
+    moves.move_where(running.store, NOW, f"SELECT {ann}", {}, "Sales", "Lead", "test")
+    running.campaign(steps=[{"funnel": {"name": "Sales", "stage": "Lead"}}])
+    running.tick(NOW + DAY)
+    assert len(events_of(running, "funnel.entered")) == 1
