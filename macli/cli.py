@@ -53,6 +53,14 @@ COMMANDS: dict[str, Section] = {
     "Scoring": {
         "points": "What events are worth, and who has most points.",
         "rfm": "Contacts by how recently, how often and for how much they bought.",
+        "prediction": "How likely contacts have left for good or buy again.",
+    },
+    "Work": {
+        "note": "What people here write down about contacts.",
+        "task": "What somebody here has to do, by when, about whom.",
+        "deal": "What may be sold to whom, how far it is, what became of it.",
+        "call": "Telephone calls: who talked to whom, what came of it.",
+        "inbox": "Letters people wrote to the mailboxes that are read.",
     },
     "Sending": {
         "template": "What is written.",

@@ -67,6 +67,7 @@ NAMED = {
     "pages": "name",
     "banners": "name",
     "staff": "name",
+    "funnels": "name",
     "staff_roles": "role",
     "staff_groups": "name",
     "downloads": "slug",

@@ -68,7 +68,7 @@ def _seconds(given: int | None) -> int | None:
 
 
 def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -> None:
-    """Mend a call's outcome, seconds or text; what call.logged said stays. Raises UnknownName, UsageError."""
+    """Mend a call's outcome, seconds or text; what call.logged said stays. Raises UsageError."""
     if not changes:
         raise UsageError("nothing to change", hint="for example --outcome 'wants an offer'")
     values = dict(changes)
@@ -86,7 +86,7 @@ def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -
 
 
 def remove(store: Store, now: datetime, number: int) -> None:
-    """Delete a call. Raises UnknownName."""
+    """Delete a call. Raises UsageError."""
     with store.write():
         call = calls.get(store, number)
         store.execute("DELETE FROM calls WHERE id = :id", {"id": call["id"]})

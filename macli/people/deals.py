@@ -53,10 +53,11 @@ def add(
     value: float | None = None,
     currency: str | None = None,
     owner_id: int | None = None,
+    made_by: int | None = None,
 ) -> int:
     """Begin a deal, at the first stage of its funnel unless another is named; its number. Recorded as deal.added.
 
-    Raises UnknownName, UsageError.
+    It is ``owner_id``'s, else the contact's main owner's, else who made it. Raises UnknownName, UsageError.
     """
     if stage is not None and funnel is None:
         raise UsageError(f"the stage {stage!r} of which funnel?", hint="name it with --funnel")
@@ -69,7 +70,7 @@ def add(
             "stage": stands and stands["id"],
             "value": value,
             "currency": currency,
-            "owner": owner_id,
+            "owner": owner_id or store.value(_MAIN_OWNER, {"contact": contact_id}) or made_by,
             "source": source,
             "now": to_ms(now),
         }
@@ -77,6 +78,15 @@ def add(
         _tell(store, now, deal, "deal.added", source)
     return int(deal["id"])
 
+
+_MAIN_OWNER = """
+SELECT owners.staff_id
+FROM owners
+JOIN staff ON staff.id = owners.staff_id
+WHERE owners.contact_id = :contact
+  AND owners.kind = 'main'
+  AND staff.active = 1
+"""
 
 _ADD = """
 INSERT INTO deals (
@@ -106,7 +116,7 @@ def _tell(store: Store, now: datetime, deal: Row, name: str, source: str, **more
 
 
 def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -> None:
-    """Change a deal's title, value, currency or owner_id. Raises UnknownName, UsageError."""
+    """Change a deal's title, value, currency or owner_id. Raises UsageError."""
     if not changes:
         raise UsageError("nothing to change", hint="for example --value 1500")
     values = dict(changes)
@@ -153,7 +163,7 @@ WHERE id = :id
 def close(store: Store, now: datetime, number: int, state: End, source: str) -> bool:
     """Note that a deal is won or lost; whether it was open. Recorded as deal.won or deal.lost.
 
-    Raises UnknownName; OperationFailed where it ended the other way.
+    Raises UsageError; OperationFailed where it ended the other way.
     """
     with store.write():
         deal = deals.get(store, number)
@@ -167,7 +177,7 @@ def close(store: Store, now: datetime, number: int, state: End, source: str) -> 
 
 
 def reopen(store: Store, now: datetime, number: int) -> bool:
-    """Make a deal open again; whether it was not. Raises UnknownName."""
+    """Make a deal open again; whether it was not. Raises UsageError."""
     with store.write():
         deal = deals.get(store, number)
         if deal["state"] == "open":
@@ -185,7 +195,7 @@ WHERE id = :id
 
 
 def remove(store: Store, now: datetime, number: int) -> None:
-    """Delete a deal; its tasks stay. Raises UnknownName."""
+    """Delete a deal; its tasks stay. Raises UsageError."""
     with store.write():
         deal = deals.get(store, number)
         store.execute("DELETE FROM deals WHERE id = :id", {"id": deal["id"]})

@@ -76,7 +76,7 @@ def add(
 
 
 def edit(store: Store, now: datetime, number: int, text: str, *readable: Where) -> None:
-    """Write a note anew. What note.added said of it stays. Raises UnknownName, UsageError."""
+    """Write a note anew. What note.added said of it stays. Raises UsageError."""
     text = wording.body(text, "note")
     with store.write():
         note = notes.get(store, number, *readable)
@@ -92,7 +92,7 @@ WHERE id = :id
 
 
 def remove(store: Store, now: datetime, number: int, *readable: Where) -> None:
-    """Throw a note away; note.added stays, without its words. Raises UnknownName."""
+    """Throw a note away; note.added stays, without its words. Raises UsageError."""
     with store.write():
         note = notes.get(store, number, *readable)
         store.execute("DELETE FROM notes WHERE id = :id", {"id": note["id"]})

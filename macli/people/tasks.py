@@ -135,7 +135,7 @@ RETURNING id
 
 
 def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -> None:
-    """Change a task's title, description, assignee_id or due_at. Raises UnknownName, UsageError."""
+    """Change a task's title, description, assignee_id or due_at. Raises UsageError."""
     if not changes:
         raise UsageError("nothing to change", hint="for example --due 'tomorrow 9:00'")
     values = dict(changes)
@@ -154,7 +154,7 @@ def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -
 
 
 def close(store: Store, now: datetime, number: int, state: End, source: str) -> bool:
-    """Note that a task is done or called off; whether it was open. Raises UnknownName."""
+    """Note that a task is done or called off; whether it was open. Raises UsageError."""
     with store.write():
         task = tasks.get(store, number)
         if task["state"] != "open":
@@ -166,7 +166,7 @@ def close(store: Store, now: datetime, number: int, state: End, source: str) -> 
 
 
 def reopen(store: Store, now: datetime, number: int) -> bool:
-    """Make a task open again; whether it was not. Raises UnknownName."""
+    """Make a task open again; whether it was not. Raises UsageError."""
     with store.write():
         task = tasks.get(store, number)
         if task["state"] == "open":
@@ -189,7 +189,7 @@ WHERE id = :id
 
 
 def remove(store: Store, now: datetime, number: int) -> None:
-    """Delete a task. Raises UnknownName."""
+    """Delete a task. Raises UsageError."""
     with store.write():
         task = tasks.get(store, number)
         store.execute("DELETE FROM tasks WHERE id = :id", {"id": task["id"]})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from macli.errors import UnknownName
+from macli.errors import UsageError
 from macli.model import Where
 from macli.store.connection import Row, Store
 
@@ -31,9 +31,9 @@ LIMIT :limit
 
 
 def get(store: Store, number: int) -> Row:
-    """One call. Raises UnknownName."""
+    """One call. Raises UsageError."""
     one = Where(sql="calls.id = :call_number", params={"call_number": number})
     found = next(listed(store, one, limit=1), None)
     if found is None:
-        raise UnknownName("call", str(number), hint="macli call list shows their numbers")
+        raise UsageError(f"there is no call {number}", hint="macli call list shows their numbers")
     return found

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from macli.errors import UnknownName
+from macli.errors import UsageError
 from macli.model import Where
 from macli.store.connection import Row, Store
 
 COLUMNS = ("id", "title", "contact", "state", "funnel", "stage", "value", "currency", "owner", "created_at")
+OPEN = ("funnel", "stage", "currency", "deals", "value")
+CLOSED = ("currency", "won", "lost", "rate", "won_value", "lost_value")
 _ALL = 2**62
 
 
@@ -34,11 +36,11 @@ LIMIT :limit
 
 
 def get(store: Store, number: int) -> Row:
-    """One deal. Raises UnknownName."""
+    """One deal. Raises UsageError."""
     one = Where(sql="deals.id = :deal_number", params={"deal_number": number})
     found = next(listed(store, one, limit=1), None)
     if found is None:
-        raise UnknownName("deal", str(number), hint="macli deal list shows their numbers")
+        raise UsageError(f"there is no deal {number}", hint="macli deal list shows their numbers")
     return found
 
 
@@ -73,17 +75,19 @@ FROM deals
 LEFT JOIN funnels ON funnels.id = deals.funnel_id
 LEFT JOIN funnel_stages ON funnel_stages.id = deals.stage_id
 WHERE deals.state = 'open'
-GROUP BY deals.funnel_id, deals.stage_id, deals.currency
+GROUP BY funnels.name, funnels.name_key, funnel_stages.name, funnel_stages.position, deals.currency
 ORDER BY funnels.name_key IS NULL, funnels.name_key, funnel_stages.position, deals.currency
 """
 
 
 def outcomes(store: Store, since_ms: int | None = None) -> list[Row]:
-    """Won and lost deals by owner and currency, those closed since a time; ``rate`` is won of both, 0 to 1.
-
-    The rows of nobody's deals have no owner; those of all together come last, and their owner is ``*``.
-    """
+    """Won and lost deals by currency, those closed since a time; ``rate`` is won of both, 0 to 1."""
     return store.rows(_OUTCOMES, {"since": since_ms})
+
+
+def outcomes_by_owner(store: Store, since_ms: int | None = None) -> list[Row]:
+    """Won and lost deals by owner and currency; what is nobody's comes last."""
+    return store.rows(_OUTCOMES_BY_OWNER, {"since": since_ms})
 
 
 _CLOSED = """
@@ -95,20 +99,20 @@ count(*) FILTER (WHERE deals.state = 'won') AS won,
 """
 
 _OUTCOMES = f"""
-SELECT owner, currency, won, lost, rate, won_value, lost_value
-FROM (
-  SELECT 1 AS place, staff.name AS owner, staff.name_key AS name_key, deals.currency, {_CLOSED}
-  FROM deals
-  LEFT JOIN staff ON staff.id = deals.owner_id
-  WHERE deals.state <> 'open'
-    AND (:since IS NULL OR deals.closed_at >= :since)
-  GROUP BY deals.owner_id, deals.currency
-  UNION ALL
-  SELECT 2, '*', NULL, deals.currency, {_CLOSED}
-  FROM deals
-  WHERE deals.state <> 'open'
-    AND (:since IS NULL OR deals.closed_at >= :since)
-  GROUP BY deals.currency
-) AS counted
-ORDER BY place, name_key IS NULL, name_key, currency
+SELECT deals.currency, {_CLOSED}
+FROM deals
+WHERE deals.state <> 'open'
+  AND (:since IS NULL OR deals.closed_at >= :since)
+GROUP BY deals.currency
+ORDER BY deals.currency
+"""
+
+_OUTCOMES_BY_OWNER = f"""
+SELECT staff.name AS owner, deals.currency, {_CLOSED}
+FROM deals
+LEFT JOIN staff ON staff.id = deals.owner_id
+WHERE deals.state <> 'open'
+  AND (:since IS NULL OR deals.closed_at >= :since)
+GROUP BY deals.owner_id, staff.name, staff.name_key, deals.currency
+ORDER BY staff.name_key IS NULL, staff.name_key, deals.currency
 """

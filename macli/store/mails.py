@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from macli.errors import UnknownName
+from macli.errors import UsageError
 from macli.model import Where
 from macli.store.connection import Row, Store
 
@@ -37,9 +37,9 @@ LIMIT :limit
 
 
 def get(store: Store, number: int) -> Row:
-    """One letter. Raises UnknownName."""
+    """One letter. Raises UsageError."""
     one = Where(sql="mails.id = :mail_number", params={"mail_number": number})
     found = next(listed(store, one, limit=1), None)
     if found is None:
-        raise UnknownName("letter", str(number), hint="macli inbox list shows their numbers")
+        raise UsageError(f"there is no letter {number}", hint="macli inbox list shows their numbers")
     return found

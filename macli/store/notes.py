@@ -1,25 +1,31 @@
 """Notes about contacts, as they are read."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from macli.errors import UnknownName
+from macli.errors import UsageError
 from macli.model import Where
 from macli.store.connection import Row, Store
 
+if TYPE_CHECKING:
+    from macli.store.access import Acting
+
 COLUMNS = ("id", "created_at", "contact", "author", "private", "text")
-ALL = Where(sql="TRUE")
 _ALL = 2**62
 
 
-def readable_by(staff_id: int | None) -> Where:
-    """The notes a member of staff may read: all but the private ones of others."""
-    return Where(sql="(notes.private = 0 OR notes.author_id = :note_reader)", params={"note_reader": staff_id})
+def readable_by(who: "Acting | None") -> Where:
+    """The notes somebody may read: all but the private ones of others; the operator and an admin all of them."""
+    if who is None or who.is_admin:
+        return Where(sql="TRUE")
+    sql = "(notes.private = 0 OR coalesce(notes.author_id = :note_reader, FALSE))"
+    return Where(sql=sql, params={"note_reader": who.staff_id})
 
 
 def listed(store: Store, *wheres: Where, limit: int | None = None) -> Iterator[Row]:
     """The notes all of ``wheres`` select, the latest first."""
     params = {name: value for where in wheres for name, value in where.params.items()}
-    tests = " AND ".join(where.sql for where in (ALL, *wheres))
+    tests = " AND ".join(("TRUE", *(where.sql for where in wheres)))
     return store.stream(_LIST.format(tests=tests), {**params, "limit": _ALL if limit is None else limit})
 
 
@@ -36,11 +42,11 @@ LIMIT :limit
 
 
 def get(store: Store, number: int, *wheres: Where) -> Row:
-    """One note, where all of ``wheres`` select it. Raises UnknownName."""
+    """One note, where all of ``wheres`` select it. Raises UsageError."""
     one = Where(sql="notes.id = :note_number", params={"note_number": number})
     found = next(listed(store, one, *wheres, limit=1), None)
     if found is None:
-        raise UnknownName("note", str(number), hint="macli note list shows their numbers")
+        raise UsageError(f"there is no note {number}", hint="macli note list shows their numbers")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from macli.errors import UnknownName
+from macli.errors import UsageError
 from macli.model import Where
 from macli.store.connection import Row, Store
 
@@ -47,11 +47,11 @@ LIMIT :limit
 
 
 def get(store: Store, number: int) -> Row:
-    """One task. Raises UnknownName."""
+    """One task. Raises UsageError."""
     one = Where(sql="tasks.id = :task_number", params={"task_number": number})
     found = next(listed(store, one, limit=1), None)
     if found is None:
-        raise UnknownName("task", str(number), hint="macli task list shows their numbers")
+        raise UsageError(f"there is no task {number}", hint="macli task list shows their numbers")
     return found
 
 
