@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from macli.campaign import checks, drafts, edit, folder
 from macli.campaign.problems import BadDefinition, Problem
 from macli.clock import to_ms
-from macli.errors import MacliError, UsageError
+from macli.errors import MacliError, NotPermitted, UsageError
 from macli.model import AttributeType
 from macli.store import Store, assets, attributes, campaigns, categories
 
@@ -153,6 +153,8 @@ def _apply(store: Store, now: datetime, given: folder.Folder, zone: ZoneInfo, pu
 def _tried(problems: list[Problem], path: tuple[str, str], work: Callable[[], str | None]) -> list[str]:
     try:
         change = work()
+    except NotPermitted:
+        raise
     except MacliError as error:
         problems.append(Problem(path=path, message=error.message, hint=error.hint))
         return []

@@ -12,7 +12,7 @@ from macli.campaign.definition import Campaign, Parsed
 from macli.campaign.problems import BadDefinition, Problem
 from macli.campaign.reader import Mention
 from macli.campaign.steps import Node
-from macli.errors import MacliError, UnknownName
+from macli.errors import MacliError, NotPermitted, UnknownName
 from macli.event_names import NAMES, is_misspelt
 from macli.model import AttributeType
 from macli.store import Store, attributes, scopes, templates
@@ -55,6 +55,7 @@ class Known:
     check_scope: Callable[[str], object]
     check_names: Mapping[str, tuple[str, ...]]
     has_happened: Callable[[str], bool]
+    refuse_hidden: Callable[[str, str], None]
 
 
 def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
@@ -85,6 +86,7 @@ def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
             store.row("SELECT id FROM events WHERE name = :name LIMIT 1", {"name": name}) is not None
         ),
         zone=zone,
+        refuse_hidden=store.refuse_hidden,
     )
 
 
@@ -136,6 +138,8 @@ def _nothing(known: Known, mention: Mention) -> Iterable[Problem]:
 def _named(kind: str, table: str) -> Callable[[Known, Mention], Iterable[Problem]]:
     def look(known: Known, mention: Mention) -> Iterable[Problem]:
         if mention.text.casefold() not in getattr(known, table):
+            if table in ("templates", "segments", "categories"):
+                known.refuse_hidden(table, mention.text.strip().casefold())
             yield _unknown(kind, mention, known.check_names[table])
 
     return look
@@ -165,6 +169,8 @@ def _rule(known: Known, mention: Mention) -> Iterable[Problem]:
     compile_ = known.check_event_rule if mention.kind == "EventRule" else known.check_rule
     try:
         compile_(mention.text)
+    except NotPermitted:
+        raise
     except MacliError as error:
         yield Problem(path=mention.path, message=error.message, hint=error.hint)
 

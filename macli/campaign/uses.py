@@ -26,9 +26,10 @@ ORDER BY campaigns.name_key
 def using_template(store: Store, name: str) -> list[str]:
     """The campaigns that are not over and send the template, in a version that contacts are in or come into."""
     key = name.casefold()
-    found = (
-        row["name"]
-        for row in store.rows(_LIVING)
-        if key in (used.casefold() for used in templates_of(load(store, row["id"], row["number"]).campaign))
-    )
-    return list(dict.fromkeys(found))
+    with store.whole():
+        found = [
+            row["name"]
+            for row in store.rows(_LIVING)
+            if key in (used.casefold() for used in templates_of(load(store, row["id"], row["number"]).campaign))
+        ]
+    return store.told("campaigns", list(dict.fromkeys(found)))

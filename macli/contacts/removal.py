@@ -52,7 +52,7 @@ def purge_where(store: Store, now: datetime, ids: str, params: Mapping[str, Any]
     What they said no to outlives them: their addresses stay on the list of those never written to.
     The ledger keeps what was sent, without saying to whom but by address.
     """
-    with store.write():
+    with store.write(), store.whole():
         chosen = choose(store, f"SELECT id, NULL FROM contacts WHERE id IN ({ids})", params)
         if chosen:
             for channel in ("email", "sms"):

@@ -115,7 +115,9 @@ def rename(store: Store, now: datetime, name: str, new: str) -> None:
         used = [use for use in uses(store, segment) if use.startswith("the campaign")]
         if used and old.casefold() != new.casefold():
             raise OperationFailed(f"the segment {old!r} is in use by {_and(used)}, under this name")
-        for other in kept.rules(store):
+        with store.whole():
+            others = kept.rules(store)
+        for other in others:
             if old.casefold() in rules.segments_in(other["rule"]):
                 text = rules.with_segment_renamed(other["rule"], old, new)
                 kept.set_rule(store, to_ms(now), other["id"], text)
@@ -135,11 +137,11 @@ def remove(store: Store, name: str) -> None:
 def uses(store: Store, segment: Row) -> list[str]:
     """What asks for the segment, in words."""
     key = segment["name"].casefold()
-    campaigns = set(kept.campaigns_of(store, segment["id"]))
-    campaigns.update(_campaigns_that_mention(store, key))
-    others = (row["name"] for row in kept.rules(store) if key in rules.segments_in(row["rule"]))
-    return [f"the campaign {name!r}" for name in sorted(campaigns)] + [
-        f"the segment {name!r}" for name in sorted(others)
+    with store.whole():
+        campaigns = {*kept.campaigns_of(store, segment["id"]), *_campaigns_that_mention(store, key)}
+        others = [row["name"] for row in kept.rules(store) if key in rules.segments_in(row["rule"])]
+    return [f"the campaign {name!r}" for name in store.told("campaigns", sorted(campaigns))] + [
+        f"the segment {name!r}" for name in store.told("segments", sorted(others))
     ]
 
 

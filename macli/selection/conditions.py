@@ -30,7 +30,7 @@ def where_of(
     """
     found = rules.compile(
         text,
-        vocabulary(store),
+        vocabulary(store, stored=stored),
         now=now,
         zone=zone,
         dialect=store.dialect,
@@ -51,8 +51,8 @@ def segment_where(
     narrow: bool = False,
 ) -> Where:
     """The contacts of a segment, by its id or name, as a condition. Raises UnknownName, RuleError."""
-    known = vocabulary(store)
-    found = find_segment(known, segment)
+    found = find_segment(vocabulary(store), segment)
+    known = vocabulary(store, stored=True)
     if found.rule is None:
         text = f"in segment {rules.quote(found.name)}"
         return _present(rules.compile(text, known, now=now, zone=zone, prefix=prefix, narrow=narrow))

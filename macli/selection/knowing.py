@@ -1,6 +1,7 @@
 """The names a rule may use, as the store has them; those few rules ask for are read when one does."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from itertools import groupby
 from typing import Any, TypeVar
@@ -33,9 +34,28 @@ class Lazily(Mapping[Key, Value]):
         return len(self._known)
 
 
-def vocabulary(store: Store) -> Vocabulary:
-    """Every name a rule may use now."""
-    found = words.load(store)
+class Shown(Mapping[str, Value]):
+    """What the acting person may see, by name; asking for another that is there is not permitted."""
+
+    def __init__(self, store: Store, table: str, known: dict[str, Value]) -> None:
+        self._store, self._table, self._known = store, table, known
+
+    def __getitem__(self, key: str) -> Value:
+        if key not in self._known:
+            self._store.refuse_hidden(self._table, key)
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def vocabulary(store: Store, *, stored: bool = False) -> Vocabulary:
+    """Every name a rule may use now; one that was ``stored`` also those the acting person may not see."""
+    with store.whole() if stored else nullcontext():
+        found = words.load(store)
 
     def setting(key: str) -> Any:
         return settings.get(store, key)
@@ -43,10 +63,16 @@ def vocabulary(store: Store) -> Vocabulary:
     return Vocabulary(
         attributes=found.attributes,
         indexed=found.indexed,
-        segments={
-            row["name_key"]: KnownSegment(id=row["id"], name=row["name"], rule=row["rule"]) for row in found.segments
-        },
-        campaigns={row["name_key"]: KnownCampaign(id=row["id"], name=row["name"]) for row in found.campaigns},
+        segments=Shown(
+            store,
+            "segments",
+            {row["name_key"]: KnownSegment(id=row["id"], name=row["name"], rule=row["rule"]) for row in found.segments},
+        ),
+        campaigns=Shown(
+            store,
+            "campaigns",
+            {row["name_key"]: KnownCampaign(id=row["id"], name=row["name"]) for row in found.campaigns},
+        ),
         stages=Lazily(lambda: {row["name_key"]: _stage(row) for row in words.stages(store)}),
         funnels=Lazily(lambda: _funnels(store)),
         staff=Lazily(

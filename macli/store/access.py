@@ -157,6 +157,17 @@ class Limited(Store):
             what = f"that {word}" if isinstance(key, int) else f"the {word} {name!r}"
             raise NotPermitted(f"{self.who} may not see {what}", hint=self._hint("CATEGORY", "view"))
 
+    def refuse_partly(self, doing: str) -> None:
+        if any(level == "none" for level, _ in self._levels.values()):
+            raise NotPermitted(
+                f"{doing} needs all there is, of which {self.who} may not see a part",
+                hint=f"somebody with the role {ADMIN} may",
+            )
+
+    def told(self, table: str, names: list[str]) -> list[str]:
+        seen = {row["name"] for row in self.rows(f"SELECT name FROM {table}")}
+        return [name if name in seen else "(hidden)" for name in names]
+
     def shown(self, table: str) -> str:
         seen = f"({table}.campaign_id IS NULL OR {table}.campaign_id IN (SELECT id FROM campaigns))"
         return seen if table == "sends" else f"({seen} AND NOT tells_hidden({table}.properties))"
@@ -209,6 +220,11 @@ def _statements() -> Iterator[str]:
         yield _trigger(table, "UPDATE", f"NOT (may_edit(OLD.category_id) AND may_edit(NEW.category_id)) OR {taken}")
         yield _trigger(table, "DELETE", "NOT may_edit(OLD.category_id)")
     yield _view("categories", "id")
+    yield _trigger(
+        "categories",
+        "INSERT",
+        "EXISTS (SELECT 1 FROM main.categories AS other WHERE other.name_key = NEW.name_key AND NOT may_edit(other.id))",
+    )
     yield _trigger("categories", "UPDATE", "NOT may_edit(OLD.id)")
     yield _trigger("categories", "DELETE", "NOT may_edit(OLD.id)")
     for table, verbs, owner in _INSIDE:

@@ -111,6 +111,13 @@ class Store:
         ``key`` is its name_key, a banner's slug, or an id.
         """
 
+    def refuse_partly(self, doing: str) -> None:
+        """Raise NotPermitted where the acting person may not see all there is, which ``doing`` needs."""
+
+    def told(self, table: str, names: list[str]) -> list[str]:
+        """The names as the acting person may read them."""
+        return names
+
     def shown(self, table: str) -> str:
         """A condition on rows of ``events`` or ``sends``: those the acting person may see."""
         return "TRUE"

@@ -76,7 +76,9 @@ def remove(store: Store, name: str) -> None:
     """
     with store.write():
         topic = get(store, name)
-        using = [row["name"] for row in store.rows(_ABOUT) if topic_key(row["topic"]) == topic["name_key"]]
+        with store.whole():
+            found = [row["name"] for row in store.rows(_ABOUT) if topic_key(row["topic"]) == topic["name_key"]]
+        using = store.told("campaigns", found)
         if using:
             raise OperationFailed(
                 f"the topic {topic['name']!r} is that of {', '.join(map(repr, using))}",

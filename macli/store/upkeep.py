@@ -68,6 +68,7 @@ def backup(store: Store, file: Path) -> None:
 
     The copy replaces ``file`` only when it is complete. Raises UsageError where that is the store.
     """
+    store.refuse_partly("a copy of the store")
     if file.exists() and file.samefile(store.path):
         raise UsageError(f"{file} is the store itself")
     if not file.parent.is_dir():
