@@ -20,13 +20,15 @@ class Chore:
     """``run`` is ``module:function``, called with (engine, trouble); it returns how many things it dealt with.
 
     ``due`` is SQL for true where there may be something to do; it may use ``:now``. What a chore that
-    ``warns`` tells is a warning and no trouble.
+    ``warns`` tells is a warning and no trouble. A chore that brings up to date what time has changed names
+    that in ``sweeps``; what the others dealt with was heard from outside.
     """
 
     name: str
     run: str
     due: str
     warns: bool = False
+    sweeps: str | None = None
 
 
 CHORES: tuple[Chore, ...] = (
@@ -63,6 +65,7 @@ CHORES: tuple[Chore, ...] = (
     Chore(
         name="rfm",
         run="macli.lifecycle.rfm:chore",
+        sweeps="moved to another RFM band",
         due="EXISTS (SELECT 1 FROM rfm_bands WHERE moves_at <= :now)",
     ),
     Chore(
@@ -79,16 +82,38 @@ CHORES: tuple[Chore, ...] = (
         )
         """,
     ),
+    Chore(
+        name="predictions",
+        run="macli.lifecycle.refitting:chore",
+        sweeps="predicted",
+        due="""
+        EXISTS (SELECT 1 FROM settings WHERE key = 'predictions.refit') AND NOT EXISTS (
+          SELECT 1
+          FROM meta
+          WHERE key = 'predictions_looked_at'
+            AND CAST(value AS INTEGER) > :now - 3600000
+            AND CAST(value AS INTEGER) <= :now
+        )
+        """,
+        warns=True,
+    ),
 )
 """In this order, before contacts are enrolled."""
 
 
-def run(engine: Engine, trouble: Trouble, warning: Trouble, failure: Trouble) -> int:
-    """Do the chores that are due; how many things were dealt with.
+def run(engine: Engine, trouble: Trouble, warning: Trouble, failure: Trouble) -> tuple[int, dict[str, int]]:
+    """Do the chores that are due; how many things were heard, and how many brought up to date, by what they are.
 
     ``failure`` is told of a chore that could not be done.
     """
-    return sum(_one(engine, chore, warning if chore.warns else trouble, failure) for chore in CHORES)
+    heard, swept = 0, {}
+    for chore in CHORES:
+        dealt_with = _one(engine, chore, warning if chore.warns else trouble, failure)
+        if chore.sweeps is None:
+            heard += dealt_with
+        elif dealt_with:
+            swept[chore.sweeps] = dealt_with
+    return heard, swept
 
 
 def _one(engine: Engine, chore: Chore, told: Trouble, failure: Trouble) -> int:

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 class TickReport:
     """What one tick did.
 
-    ``messages`` counts by state, skipped ones by reason; ``failed`` are chores that could not be done, and why;
-    ``more``: something due is left.
+    ``swept`` counts what was brought up to date because time passed; ``messages`` counts by state,
+    skipped ones by reason; ``failed`` are chores that could not be done, and why; ``more``: something
+    due is left.
     """
 
     at: str | None
     seconds: float = 0.0
     busy: bool = False
     heard: int = 0
+    swept: dict[str, int] = field(default_factory=dict)
     woken: int = 0
     enrolled: int = 0
     moved: int = 0
@@ -55,6 +57,7 @@ class TickReport:
             parts.append("dry run")
         for number, words in (
             (self.heard, "heard"),
+            *((number, words) for words, number in self.swept.items()),
             (self.woken, "woken"),
             (self.enrolled, "enrolled"),
             (self.moved, "moved"),
@@ -154,9 +157,10 @@ def _phases(
     if campaign_id is None:
         if not report.dry:
             report.heard = intake.intake(engine, report.unreachable.__setitem__)
-            report.heard += chores.run(
+            heard, report.swept = chores.run(
                 engine, report.unreachable.__setitem__, report.warned.__setitem__, report.failed.__setitem__
             )
+            report.heard += heard
         report.faults = dict(react.refresh_segments(engine))
         report.woken = react.react(engine)
     if engine.store.value(_ANY_LIVE):
