@@ -52,6 +52,8 @@ COMMANDS: dict[str, Section] = {
     },
     "Scoring": {
         "points": "What events are worth, and who has most points.",
+        "stage": "The lifecycle: stages that points lead contacts through.",
+        "funnel": "Ordered stages that people and campaigns move contacts through.",
         "rfm": "Contacts by how recently, how often and for how much they bought.",
         "prediction": "How likely contacts have left for good or buy again.",
     },

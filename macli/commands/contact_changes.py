@@ -37,7 +37,7 @@ Removed: TypeAlias = Annotated[bool, typer.Option("--removed", help="Those that 
 
 def register(app: typer.Typer) -> None:
     """Give the commands of this module to ``macli contact``."""
-    for command in (tag, untag, rm, restore, purge):
+    for command in (tag, untag, convert, rm, restore, purge):
         app.command()(command)
     app.command("opt-out")(opt_out)
     app.command("opt-in")(opt_in)
@@ -69,6 +69,24 @@ def untag(ctx: typer.Context, words: Words, where: options.Where = None) -> None
         kept.known(macli.store, one)
         count = contacts.untag_where(macli.store, macli.now(), ids, params, one, "cli")
         macli.out.say(f"took {one} off {count:,} {people(count)}")
+
+
+def convert(
+    ctx: typer.Context, contact: OneOrNone = None, where: options.Where = None, yes: options.Yes = False
+) -> None:
+    """Write down that a lead became a customer. Campaigns and conversions can wait for it (contact.converted).
+
+    Example: macli contact convert ann@example.com
+    """
+    from macli.lifecycle.converting import convert_where
+
+    macli = Macli.of(ctx)
+    with chosen(macli, contact, where, "make customers of", yes=yes) as (ids, params):
+        count = convert_where(macli.store, macli.now(), ids, params, "cli")
+    if contact is not None and not count:
+        macli.out.say(f"{contact} was a customer already")
+    else:
+        macli.out.say(f"{count:,} {people(count)} became customers" if count != 1 else "1 contact became a customer")
 
 
 def opt_out(

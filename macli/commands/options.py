@@ -62,6 +62,8 @@ NAMED = {
     "topics": "name",
     "contacts": "email",
     "url_rules": "name",
+    "stages": "name",
+    "funnels": "name",
     "rfm_reports": "name",
     "forms": "name",
     "pages": "name",
@@ -74,6 +76,7 @@ NAMED = {
     "point_rules": "name",
 }
 _KINDS = {
+    "stages": "(SELECT name FROM stages WHERE removed_at IS NULL)",
     "templates": "(SELECT name FROM templates WHERE kind NOT IN ('page', 'form'))",
     "forms": "(SELECT name FROM templates WHERE kind = 'form')",
     "staff_roles": "(SELECT DISTINCT role FROM staff_roles)",

@@ -64,13 +64,13 @@ def promote(store: Store, now_ms: int, cause: str) -> list[Caused]:
 def due(ladder: Sequence[Rung], score: str) -> str:
     """The position a score leads to, as an SQL expression; whole numbers of our own need no parameters."""
     cases = " ".join(f"WHEN {score} > {rung.bar} THEN {rung.position}" for rung in reversed(ladder))
-    return f"CASE {cases} ELSE 0 END"
+    return f"CASE {cases} ELSE 0 END" if ladder else "0"
 
 
 def standing(ladder: Sequence[Rung]) -> str:
     """The position of the open stay ``stay``, as an SQL expression."""
     cases = " ".join(f"WHEN {rung.stage_id} THEN {rung.position}" for rung in ladder)
-    return f"CASE stay.stage_id {cases} ELSE 0 END"
+    return f"CASE stay.stage_id {cases} ELSE 0 END" if ladder else "0"
 
 
 _STANDING = """

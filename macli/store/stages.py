@@ -29,14 +29,15 @@ class Rung:
 
 def ladder(store: Store) -> list[Rung]:
     """The stages from the lowest, by the setting ``stages.inclusive``."""
-    return rungs(store.rows(_ALL), inclusive=settings.get(store, "stages.inclusive"))
+    known = [(row["id"], row["name"], row["threshold"]) for row in store.rows(_ALL)]
+    return rungs(known, inclusive=settings.get(store, "stages.inclusive"))
 
 
-def rungs(rows: Sequence[Row], *, inclusive: bool) -> list[Rung]:
-    """Stages in their order as a ladder: scores are whole, so ``>= n`` is ``> n - 1``."""
+def rungs(known: Sequence[tuple[int, str, int]], *, inclusive: bool) -> list[Rung]:
+    """Stages in their order (id, name, threshold) as a ladder: scores are whole, so ``>= n`` is ``> n - 1``."""
     return [
-        Rung(stage_id=row["id"], name=row["name"], position=place, bar=row["threshold"] - inclusive)
-        for place, row in enumerate(rows, 1)
+        Rung(stage_id=stage_id, name=name, position=place, bar=threshold - inclusive)
+        for place, (stage_id, name, threshold) in enumerate(known, 1)
     ]
 
 
