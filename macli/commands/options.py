@@ -63,7 +63,6 @@ NAMED = {
     "contacts": "email",
     "url_rules": "name",
     "stages": "name",
-    "funnels": "name",
     "rfm_reports": "name",
     "forms": "name",
     "pages": "name",
