@@ -47,6 +47,7 @@ COMMANDS: dict[str, Section] = {
         "privacy": "How long things are kept.",
         "category": "Sort segments, templates and campaigns, and say who may see them.",
         "staff": "Who works with macli: roles, groups, what they own.",
+        "owner": "Who of the staff answers for which contact.",
         "tracker": "Hear from your pages and programs: visits, events, who it is.",
         "url-rule": "Tag who looks at certain pages, or put them into a segment.",
     },

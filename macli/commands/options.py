@@ -68,6 +68,7 @@ NAMED = {
     "pages": "name",
     "banners": "name",
     "staff": "name",
+    "owner_rules": "name",
     "funnels": "name",
     "staff_roles": "role",
     "staff_groups": "name",

@@ -9,7 +9,7 @@ from macli.clock import to_ms
 from macli.contacts.chosen import changed, choose
 from macli.contacts.consenting import keep_noes
 from macli.model import NewEvent
-from macli.store import Store
+from macli.store import Store, owners
 
 
 def remove_where(store: Store, now: datetime, ids: str, params: Mapping[str, Any], source: str) -> int:
@@ -63,6 +63,7 @@ def purge_where(store: Store, now: datetime, ids: str, params: Mapping[str, Any]
             gone = NewEvent(contact_id=None, name="contact.purged", at=to_ms(now), source="purge")
             events.record(store, now, [gone])
             store.execute("DELETE FROM contacts WHERE id IN (SELECT contact_id FROM chosen)")
+            owners.lower_cursor(store)
     return chosen
 
 

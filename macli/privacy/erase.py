@@ -44,8 +44,9 @@ class Person:
 def find(store: Store, reference: str, region: str | None) -> Person:
     """Whom ``reference`` means: a contact by any of its names, else an address something still mentions.
 
-    Raises UnknownName where the store knows nothing of either.
+    Raises UnknownName where the store knows nothing of either, NotPermitted for who may not see all of it.
     """
+    store.refuse_partly("erasing a person")
     gone = False
     try:
         contact: Row | None = contacts.find(store, reference, region=region)
@@ -135,6 +136,17 @@ _COUNTED = (
     ("segments", "segment_members", "contact_id = :id"),
     ("browsers", "visitors", "contact_id = :id"),
     ("devices", "devices", "contact_id = :id"),
+    ("points given and taken", "point_ledger", "contact_id = :id"),
+    ("stages of the lifecycle", "stage_stays", "contact_id = :id"),
+    ("stages of funnels", "funnel_stays", "contact_id = :id"),
+    ("RFM bands", "rfm_bands", "contact_id = :id"),
+    ("predictions", "predictions", "contact_id = :id"),
+    ("owners", "owners", "contact_id = :id"),
+    ("notes", "notes", "contact_id = :id"),
+    ("tasks", "tasks", "contact_id = :id"),
+    ("deals", "deals", "contact_id = :id"),
+    ("calls", "calls", "contact_id = :id"),
+    ("letters", "mails", "contact_id = :id"),
 )
 
 
@@ -147,7 +159,7 @@ def erase(store: Store, now: datetime, person: Person) -> int:
     # Looked for before: it takes a look at every event, and a sender should not wait for that.
     words = mentions.words(store, person.own)
     store.connection.execute("PRAGMA secure_delete=ON")
-    with store.write():
+    with store.write(), store.whole():
         if person.contact is not None:
             _refuse_in_flight(store, person)
         _remember(store, now, person)
@@ -157,6 +169,7 @@ def erase(store: Store, now: datetime, person: Person) -> int:
         for address in person.own:
             store.execute(_HITS_OF, {"address": address})
             store.execute(_SENT_TO, {"address": address})
+            store.execute("DELETE FROM mails WHERE sender = :address", {"address": address})
         struck = mentions.strike(store, words, person.own)
         # Senders that hold a claim look again when they see a new event.
         said = NewEvent(contact_id=None, name="contact.erased", at=to_ms(now), source="erasure")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from macli.clock import iso, to_ms
+from macli.privacy.lists import LIFECYCLE, PEOPLE
 from macli.shapes import is_time
 from macli.store import Row, Store, contacts, suppressions
 
@@ -96,13 +97,20 @@ LISTS: Mapping[str, str] = {
            OR visitor_id IN (SELECT id FROM visitors WHERE contact_id = :id)
         ORDER BY id
     """,
+    **LIFECYCLE,
+    **PEOPLE,
 }
 
 _JSON = frozenset({"evidence", "properties"})
+_FLAGS = frozenset({"passed", "private"})
 
 
 def record(store: Store, now: datetime, contact: Row) -> dict[str, Any]:
-    """Everything the store knows of a contact. Times are ISO 8601 in UTC; names end in ``_at`` or are ``at``."""
+    """Everything the store knows of a contact. Times are ISO 8601 in UTC; names end in ``_at`` or are ``at``.
+
+    Raises NotPermitted for who may not see all of it.
+    """
+    store.refuse_partly("a person's record")
     about = {name: contact[name] for name in ("id", *contacts.OWN)}
     about["attributes"] = json.loads(contact["attributes"])
     for name in ("added_at", "updated_at", "removed_at"):
@@ -121,4 +129,6 @@ def _told(row: Row) -> dict[str, Any]:
 def _value(name: str, value: Any) -> Any:
     if name in _JSON:
         return json.loads(value)
+    if name in _FLAGS:
+        return bool(value)
     return iso(value) if is_time(name) else value

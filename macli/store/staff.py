@@ -195,7 +195,7 @@ def show(store: Store, name: str) -> dict[str, object]:
         "roles": roles(store, member["id"]),
         "groups": [row["name"] for row in store.rows(_GROUPS_OF, {"id": member["id"]})],
         **dict(counts),
-        "active": member["active"],
+        "active": bool(member["active"]),
         "created_at": member["created_at"],
     }
 

@@ -83,6 +83,16 @@ CHORES: tuple[Chore, ...] = (
         """,
     ),
     Chore(
+        name="owners",
+        run="macli.people.assigning:chore",
+        due="""
+        EXISTS (SELECT 1 FROM owner_rules WHERE active = 1)
+        AND coalesce((SELECT max(id) FROM contacts), 0) > coalesce(
+          (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'owners_cursor'), 0
+        )
+        """,
+    ),
+    Chore(
         name="predictions",
         run="macli.lifecycle.refitting:chore",
         sweeps="predicted",
