@@ -24,6 +24,7 @@ from macli.store import address_hash, campaigns, messages, suppressions
 from macli.tick import resolve
 from macli.tick.tick import run_tick
 from tests.conftest import Run
+from tests.people import add_work
 from tests.site import keys, serving
 from tests.test_forms import add_form, asked
 from tests.world import NOW, World, add_campaign, add_contacts, new_world, opt_out, remove
@@ -77,6 +78,7 @@ def add_ann(world: World) -> int:
             ),
         ],
     )
+    add_work(store, ann, NAME, EMAIL)
     return ann
 
 

@@ -30,7 +30,7 @@ def anonymise(store: Store, now: datetime, source: str) -> None:
     """
     remove_where(store, now, ERASING, {}, source)
     events = _EVENTS.format(counted=_counted(store))
-    for statement in (_CONSENT_LOG, *_GONE, events, _VISITED, _LEFT, _VISITORS_GONE, _LEDGER, _HITS):
+    for statement in (_CONSENT_LOG, _TASKS, *_GONE, _DEALS, events, _VISITED, _LEFT, _VISITORS_GONE, _LEDGER, _HITS):
         store.execute(statement)
     store.execute(_CONTACTS, {"now": to_ms(now)})
 
@@ -71,10 +71,31 @@ SET contact_id = NULL, evidence = '{{}}',
 WHERE contact_id IN ({ERASING})
 """
 
-_GONE = tuple(
-    f"DELETE FROM {table} WHERE contact_id IN ({ERASING})"
-    for table in ("contact_tags", "segment_members", "consents", "preferences", "devices")
+# Before the deals are gone: a task may be about no more than one of them.
+_TASKS = f"""
+DELETE FROM tasks
+WHERE contact_id IN ({ERASING})
+   OR deal_id IN (SELECT id FROM deals WHERE contact_id IN ({ERASING}))
+"""
+
+_GONE = (
+    *(
+        f"DELETE FROM {table} WHERE contact_id IN ({ERASING})"
+        for table in (
+            *("contact_tags", "segment_members", "consents", "preferences", "devices"),
+            *("point_ledger", "scores", "stage_stays", "funnel_stays", "rfm_bands", "predictions", "owners"),
+            *("notes", "calls", "mails"),
+        )
+    ),
+    f"DELETE FROM deals WHERE contact_id IN ({ERASING}) AND state = 'open'",
 )
+
+# What was won and lost counts in reports, whoever it was with.
+_DEALS = f"""
+UPDATE deals
+SET title = '(erased)', source = CASE WHEN {_COMMON.format(table="deals")} THEN source ELSE 'erased' END
+WHERE contact_id IN ({ERASING})
+"""
 
 # A click's link is the same for all recipients, unless it is one's own: then it has no number.
 _EVENTS = f"""

@@ -11,6 +11,11 @@ WORDS = {
     "sends": ("code", "reference", "address"),
     "consent_log": ("evidence", "source"),
     "consents": ("evidence", "source"),
+    "notes": ("text", "folded"),
+    "tasks": ("title", "description"),
+    "deals": ("title",),
+    "calls": ("outcome", "text", "phone"),
+    "mails": ("subject", "body", "recipient"),
 }
 """What was said at some time by somebody: an address in it can be struck out."""
 STRUCK = "(erased)"
@@ -63,7 +68,7 @@ def _without(patterns: Iterable[re.Pattern[str]], text: str | None, column: str)
     for found in patterns:
         if text is not None and found.search(text):
             # What names a message elsewhere would name another one with a part struck out.
-            text = None if column in ("source_id", "reference", "address") else found.sub(STRUCK, text)
+            text = None if column in ("source_id", "reference", "address", "phone") else found.sub(STRUCK, text)
     return text
 
 

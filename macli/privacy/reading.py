@@ -18,6 +18,18 @@ HEADINGS: Mapping[str, tuple[str, str]] = {
     "events": ("What happened", "Everything else we noted."),
     "browsers": ("Browsers", "Numbers your visits to our pages were kept under."),
     "devices": ("Devices", "Where notifications can be sent."),
+    "scores": ("Scores", "Numbers we keep of how interested you seem, as they stand."),
+    "points": ("Points", "What each score is made of: points given for what happened, and taken back as time passed."),
+    "stages": ("Stages", "How far you seemed to be on the way from hearing of us to coming back."),
+    "funnels": ("Funnels", "Where you stood in what we do with people one after another, selling for example."),
+    "rfm": ("Purchases in figures", "How recently, how often and for how much you bought, and what group that makes."),
+    "predictions": ("Predictions", "What a computation expects of you, from what you bought."),
+    "owners": ("Who answers for you", "Who here looks after you."),
+    "notes": ("Notes", "What people here wrote down about you."),
+    "tasks": ("Tasks", "What people here had to do about you."),
+    "deals": ("Deals", "What we hoped to sell you, and what became of it."),
+    "calls": ("Telephone calls", "When we talked, or tried to, and what was written down of it."),
+    "letters": ("Your letters", "Mails you wrote to us, as we keep them."),
     "suppressions": ("Addresses we never write to", "And why."),
 }
 """For people: a list's heading, and what it is."""

@@ -252,6 +252,26 @@ WHERE id IN (
 """
 
 
+# Letters
+
+
+def _purge_mails(store: Store, now: datetime, before: int) -> int:
+    store.execute(_TOUCH_WRITERS, {"before": before, "batch": BATCH, "now": to_ms(now)})
+    return store.execute(_PURGE_MAILS, {"before": before, "batch": BATCH})
+
+
+_OLD_MAILS = "FROM mails WHERE at < :before ORDER BY at, id LIMIT :batch"
+
+# Rules ask who wrote: they look at these contacts again.
+_TOUCH_WRITERS = f"""
+UPDATE contacts
+SET updated_at = :now
+WHERE id IN (SELECT contact_id FROM (SELECT contact_id {_OLD_MAILS}) AS leaving WHERE contact_id IS NOT NULL)
+"""
+
+_PURGE_MAILS = f"DELETE FROM mails WHERE id IN (SELECT id {_OLD_MAILS})"
+
+
 # Removed contacts
 
 
@@ -309,6 +329,7 @@ KINDS = (
         purge=_purge_visitors,
     ),
     Kind(name="other events", setting="retention.events", old=_old_events, purge=_purge_other_events),
+    Kind(name="letters", setting="retention.mails", old=_count("mails", "at < :before"), purge=_purge_mails),
     Kind(
         name="removed contacts",
         setting="retention.removed",
