@@ -80,7 +80,10 @@ def _put(plain: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _conversion(before: Any, brief: Brief) -> Any:
-    """The conversion with another event or value; an empty event takes it away."""
+    """The conversion with another event or value; an empty event takes it away, stage:NAME is a stage's."""
+    if brief.conversion is not None and brief.conversion.partition(":")[0].strip() == "stage":
+        stage = brief.conversion.partition(":")[2].strip()
+        return {"stage": stage, **({"value": brief.conversion_value} if brief.conversion_value else {})}
     said = {"event": brief.conversion, "value": brief.conversion_value}
     if brief.conversion == "" or said == {"event": None, "value": None}:
         return brief.conversion

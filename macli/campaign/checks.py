@@ -1,7 +1,7 @@
 """Whether what a definition speaks of is there: templates, segments, channels, attributes, rules."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from macli.campaign.steps import Node
 from macli.errors import MacliError, NotPermitted, UnknownName
 from macli.event_names import NAMES, is_misspelt
 from macli.model import AttributeType
-from macli.store import Store, attributes, scopes, templates
+from macli.store import Store, attributes, scopes, stages, templates
 
 _HINTS = {
     "template": "macli template list shows them; macli template create makes one",
@@ -27,6 +27,7 @@ _HINTS = {
     "event": "macli event list --name EVENT; an event of your own is called for example order.paid",
     "funnel": "macli funnel list shows them; macli funnel create makes one",
     "stage": "macli funnel show FUNNEL shows them",
+    "stage of the lifecycle": "macli stage list shows them; a funnel's stage is written Sales/Won",
     "member of staff": "macli staff list shows them; macli staff add makes one",
     "attachment": "put the file beside the campaign file, or name it with --attach",
 }
@@ -48,6 +49,8 @@ class Known:
     files: frozenset[str]
     funnels: Mapping[str, tuple[str, ...]]
     """The stages of the funnels."""
+    stages: tuple[str, ...]
+    """The stages of the lifecycle."""
     staff: Mapping[str, str]
     zone: ZoneInfo
     check_rule: Callable[[str], object]
@@ -77,6 +80,7 @@ def known(store: Store, now: datetime, zone: ZoneInfo) -> Known:
         attributes=attributes.types(store),
         files=frozenset(row["name"] for row in store.rows("SELECT name FROM assets")),
         funnels={name.casefold(): tuple(stages) for name, stages in _stages(store).items()},
+        stages=tuple(row["name"] for row in stages.all_(store)),
         staff=names("staff", "name"),
         check_rule=lambda text: where_of(store, text, now, zone),
         check_event_rule=lambda text: event_where_of(store, text, now, zone),
@@ -195,6 +199,20 @@ def _funnel(known: Known, node: Node, action: Funnel) -> Iterable[Problem]:
         yield _unknown("stage", Mention(kind="Stage", text=stage, path=(*node.path, "funnel")), stages)
 
 
+def _stage(known: Known, mention: Mention) -> Iterable[Problem]:
+    """A stage of the lifecycle, or a funnel's with the funnel's name before it."""
+    funnel, slash, stage = (part.strip() for part in mention.text.partition("/"))
+    if not slash:
+        if funnel.casefold() not in (name.casefold() for name in known.stages):
+            yield _unknown("stage of the lifecycle", mention, known.stages)
+    elif funnel.casefold() not in known.funnels:
+        yield _unknown("funnel", replace(mention, text=funnel), known.check_names["funnels"])
+    else:
+        names = known.funnels[funnel.casefold()]
+        if stage.casefold() not in (name.casefold() for name in names):
+            yield _unknown("stage", replace(mention, text=stage), names)
+
+
 def _scope(known: Known, mention: Mention) -> Iterable[Problem]:
     try:
         known.check_scope(mention.text)
@@ -237,6 +255,7 @@ _LOOKUPS: Mapping[str, Callable[[Known, Mention], Iterable[Problem]]] = {
     "FunnelName": _named("funnel", "funnels"),
     "StaffName": _named("member of staff", "staff"),
     "ScopeName": _scope,
+    "StageName": _stage,
     "AttributeName": _attribute,
     "EventName": _event,
     "Rule": _rule,

@@ -42,6 +42,8 @@ def conversion_in_words(conversion: Conversion | None) -> str | None:
     if conversion.event is not None:
         what = f"{conversion.event} with {conversion.where}" if conversion.where else conversion.event
         what += f", {conversion.value} summed up" if conversion.value else ""
+    elif conversion.stage is not None:
+        what = f"the stage {conversion.stage!r}"
     else:
         what = f"the form {conversion.form!r}" if conversion.form else f"a visit to {conversion.url}"
     after = f"{format_duration(conversion.after_click)} after a click"

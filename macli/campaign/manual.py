@@ -25,6 +25,7 @@ _WORDS = {
     "TagName": "tag",
     "FunnelName": "funnel",
     "StaffName": "member of staff",
+    "StageName": "stage",
     "ScopeName": "scope of points",
     "EventName": "event",
     "EmailAddress": "e-mail address",

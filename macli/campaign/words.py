@@ -28,6 +28,9 @@ AttributeName = NewType("AttributeName", str)
 TagName = NewType("TagName", str)
 FunnelName = NewType("FunnelName", str)
 StaffName = NewType("StaffName", str)
+StageName = NewType("StageName", str)
+"""A stage of the lifecycle, or a funnel's: ``Sales/Won``."""
+
 ScopeName = NewType("ScopeName", str)
 """``global``, ``group:fit``, ``tag:VIP``, ``stage:Sales/Offer``; macli.store.scopes reads it."""
 

@@ -76,7 +76,8 @@ Existing = Annotated[
 Exit = Annotated[Text, typer.Option("--exit", metavar="RULE", help="Whom this selects leaves at any step.")]
 Goal = Annotated[Text, typer.Option("--goal", metavar="RULE", help="What counts as success.")]
 Conversion = Annotated[
-    Text, typer.Option("--conversion", metavar="EVENT", help="What the report counts as brought about.")
+    Text,
+    typer.Option("--conversion", metavar="EVENT", help="What the report counts as brought about; or stage:NAME."),
 ]
 ConversionValue = Annotated[
     Text, typer.Option("--conversion-value", metavar="PROPERTY", help="The event's property to sum up: total.")

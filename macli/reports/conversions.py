@@ -9,7 +9,7 @@ from macli.campaign import loading
 from macli.campaign.conversion import AFTER_CLICK, AFTER_OPEN, Conversion
 from macli.model import Where
 from macli.selection import event_where_of
-from macli.store import Row, Store
+from macli.store import Row, Store, funnels, stages
 
 CLICKS = ("email.clicked", "sms.clicked", "push.clicked")
 OPENS = ("email.opened",)
@@ -18,10 +18,8 @@ OPENS = ("email.opened",)
 # The touch is looked up for each conversion by the index on contact, name and time.
 _COUNT = """
 WITH happened AS (
-  SELECT events.id, events.contact_id, events.at, {value} AS value
-  FROM events
-  WHERE {where}
-    AND events.contact_id IN (SELECT sends.contact_id FROM sends WHERE sends.campaign_id = :campaign)
+  {happened}
+    AND contact_id IN (SELECT sends.contact_id FROM sends WHERE sends.campaign_id = :campaign)
 ), credited AS (
   SELECT happened.contact_id, happened.value, coalesce({click}, {open}) AS campaign_id
   FROM happened
@@ -36,6 +34,17 @@ SELECT count(*) AS conversions, count(DISTINCT contact_id) AS contacts, sum(valu
 FROM credited
 WHERE campaign_id = :campaign
 """
+
+_EVENTS = """
+  SELECT events.contact_id, events.at, {value} AS value
+  FROM events
+  WHERE {where}"""
+
+# By their stays: names of stages change, and a stage of the lifecycle is reached by passing it too.
+_STAYS = """
+  SELECT contact_id, entered_at AS at, NULL AS value
+  FROM {stays}
+  WHERE stage_id = :stage"""
 
 _TOUCH = """(
     SELECT touched.campaign_id
@@ -69,15 +78,14 @@ def conversions(store: Store, campaign: Row, *, now: datetime, zone: ZoneInfo) -
     wanted = loading.load(store, campaign["id"], campaign["current_version"]).campaign.conversion
     if wanted is None:
         return None
-    where = _happened(store, wanted, now, zone)
+    happened = _happened(store, wanted, now, zone)
     said = _all(store)
     sql = _COUNT.format(
-        value="NULL" if wanted.value is None else store.dialect.json_number("events.properties", wanted.value),
-        where=where.sql,
+        happened=happened.sql,
         click=_touch(CLICKS, AFTER_CLICK, {key: one.after_click for key, one in said.items()}),
         open=_touch(OPENS, AFTER_OPEN, {key: one.after_open for key, one in said.items()}),
     )
-    row = store.row(sql, {**where.params, "campaign": campaign["id"]})
+    row = store.row(sql, {**happened.params, "campaign": campaign["id"]})
     assert row is not None
     return {**dict(row), "percent": percent(row["contacts"], row["of_contacts"])}
 
@@ -88,6 +96,23 @@ def percent(part: int, whole: int) -> float | None:
 
 
 def _happened(store: Store, wanted: Conversion, now: datetime, zone: ZoneInfo) -> Where:
+    """A query of what is a conversion: contact_id, at, value."""
+    if wanted.stage is not None:
+        return _reached(store, wanted.stage)
+    where = _events(store, wanted, now, zone)
+    value = "NULL" if wanted.value is None else store.dialect.json_number("events.properties", wanted.value)
+    return Where(sql=_EVENTS.format(value=value, where=where.sql), params=where.params)
+
+
+def _reached(store: Store, stage: str) -> Where:
+    funnel, slash, name = stage.partition("/")
+    if slash:
+        reached = funnels.stage(store, funnels.get(store, funnel), name)
+        return Where(sql=_STAYS.format(stays="funnel_stays"), params={"stage": reached["id"]})
+    return Where(sql=_STAYS.format(stays="stage_stays"), params={"stage": stages.get(store, stage)["id"]})
+
+
+def _events(store: Store, wanted: Conversion, now: datetime, zone: ZoneInfo) -> Where:
     """The events that are a conversion, as a condition on ``events``."""
     if wanted.form is not None:
         sql = "events.name = :goal AND events.properties ->> 'form' = :form"
