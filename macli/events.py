@@ -79,6 +79,15 @@ def record_select(
         return _settle(store, to_ms(now), before)
 
 
+def record_caused(store: Store, now: datetime, caused: Iterable[Caused]) -> int:
+    """Record what came of something that is no event itself; how many were new."""
+    with store.write():
+        before = _last_id(store)
+        for one in caused:
+            _insert(store, one)
+        return _settle(store, to_ms(now), before)
+
+
 def _insert(store: Store, caused: Caused) -> None:
     store.execute(
         f"""

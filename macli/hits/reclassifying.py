@@ -11,6 +11,7 @@ from macli.hits.digest import KEY, NAMES, SOURCE, event_name
 from macli.hits.judging import judge
 from macli.hits.rules import CLASSES, Rules
 from macli.model import NewEvent
+from macli.scoring import rescoring
 from macli.store import Row, Store
 
 _CHUNK = 5000
@@ -92,6 +93,8 @@ WHERE events.source = :source
   )
 """
 
+_TOUCHED = "events.source = :source AND events.source_id IN (SELECT old_key FROM reclassified)"
+
 _ORPHANED = """
 DELETE FROM events
 WHERE source = :source
@@ -123,7 +126,8 @@ def compare(store: Store, workspace: Path, *, since: datetime | None = None) -> 
 
 
 def apply(store: Store, now: datetime, workspace: Path, *, since: datetime | None = None) -> Reclassified:
-    """Judge the hits anew and give their events the names that follow. Waits and entries are not run again."""
+    """Judge the hits anew and give their events the names that follow. Waits and entries are not run again;
+    points are."""
     result = compare(store, workspace, since=since)
     if not result.changed:
         return result
@@ -132,6 +136,7 @@ def apply(store: Store, now: datetime, workspace: Path, *, since: datetime | Non
         store.execute("CREATE TEMP TABLE IF NOT EXISTS standing (key TEXT PRIMARY KEY)")
         store.execute("DELETE FROM standing")
         store.execute(f"INSERT INTO standing (key) {_LEFT_BEHIND} ON CONFLICT DO NOTHING")
+        rescoring.remember(store, _TOUCHED, {"source": SOURCE})
         for (kind, _), base in NAMES.items():
             for was in CLASSES:
                 for of_class in CLASSES:
@@ -158,6 +163,7 @@ def apply(store: Store, now: datetime, workspace: Path, *, since: datetime | Non
         )
         events.record(store, now, [said])
         store.execute(_ORPHANED, {"source": SOURCE})
+        events.record_caused(store, now, rescoring.correct(store, to_ms(now)))
     return result
 
 

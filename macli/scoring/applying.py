@@ -1,7 +1,7 @@
 """Points for new events, by the rules there are: ledger, sums, and what follows from the new scores."""
 
 from macli.effects.base import Caused
-from macli.scoring import changes, counting
+from macli.scoring import counting
 from macli.scoring.compiling import plan_of
 from macli.scoring.promoting import promote
 from macli.scoring.watching import watched
@@ -25,7 +25,6 @@ def apply(store: Store, now_ms: int, first: int, last: int, names: frozenset[str
         found += counting.gather_given(store, first, last, default and default.span)
     if not found:
         return []
-    changes.clear(store)
     counting.book(store, now_ms)
     return follow(store, now_ms, "points")
 

@@ -107,10 +107,16 @@ WHERE events.id > :first
 
 
 def book(store: Store, now_ms: int) -> None:
-    """Write the new points down: ledger, changes, sums. Inside a write, after ``changes.clear``."""
-    store.execute(_LEDGER)
+    """Write the new points down: ledger, changes, sums. Inside a write."""
+    enter(store)
+    changes.clear(store)
     store.execute(_CHANGES, {"global": GLOBAL})
     store.execute(_SUMS, {"now": now_ms})
+
+
+def enter(store: Store) -> None:
+    """Write the new points into the ledger alone. Inside a write."""
+    store.execute(_LEDGER)
 
 
 _LEDGER = """
@@ -143,4 +149,52 @@ WHERE true
 GROUP BY contact_id, scope_id
 ON CONFLICT (contact_id, scope_id) DO UPDATE
 SET points = scores.points + excluded.points, changed_at = excluded.changed_at
+"""
+
+
+def correct(store: Store, now_ms: int, select: str, params: Mapping[str, Any]) -> int:
+    """Change sums by what ``select`` yields (contact_id, scope_id, points, event); how many changed.
+
+    One change for each of them, at ``now``; rules that ask for scores look at the contacts again. Inside a write.
+    """
+    store.execute(_NET)
+    store.execute("DELETE FROM points_net")
+    if not store.execute(_SUM_UP.format(select=select), params):
+        changes.clear(store)
+        return 0
+    changes.clear(store)
+    store.execute(_CHANGED, {"now": now_ms, "global": GLOBAL})
+    store.execute(_TOUCH, {"now": now_ms})
+    return store.execute(_SUMS.replace("points_new", "points_net"), {"now": now_ms})
+
+
+_NET = """
+CREATE TEMP TABLE IF NOT EXISTS points_net (
+  contact_id INTEGER NOT NULL,
+  scope_id INTEGER NOT NULL,
+  points INTEGER NOT NULL,
+  event INTEGER NOT NULL
+)
+"""
+
+_SUM_UP = """
+INSERT INTO points_net (contact_id, scope_id, points, event)
+SELECT contact_id, scope_id, sum(points), max(event)
+FROM ({select}) AS differences
+GROUP BY contact_id, scope_id
+HAVING sum(points) <> 0
+"""
+
+_CHANGED = f"""
+INSERT INTO score_changes (contact_id, scope_id, event, at, old, score)
+SELECT net.contact_id, net.scope_id, net.event, :now, coalesce(scores.points, 0),
+  coalesce(scores.points, 0) + net.points
+FROM (SELECT * FROM points_net WHERE {changes.WATCHED}) AS net
+LEFT JOIN scores ON scores.contact_id = net.contact_id AND scores.scope_id = net.scope_id
+"""
+
+_TOUCH = """
+UPDATE contacts
+SET updated_at = :now
+WHERE id IN (SELECT contact_id FROM points_net)
 """

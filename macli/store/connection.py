@@ -188,6 +188,7 @@ def open_store(path: Path, *, create: bool = False) -> Store:
     connection.row_factory = sqlite3.Row
     connection.create_function("regexp", 2, _regexp, deterministic=True)
     connection.create_function("casefold", 1, _casefold, deterministic=True)
+    connection.create_function("decayed", 3, _decayed, deterministic=True)
     connection.create_function("address_hash", 2, _address_hash(connection, path), deterministic=True)
     return Store(connection, path)
 
@@ -213,3 +214,11 @@ def _casefold(text: str | None) -> str | None:
 
 def _regexp(pattern: str, value: str | None) -> bool:
     return value is not None and re.search(pattern, str(value), re.IGNORECASE) is not None
+
+
+def _decayed(points: int, share: int, periods: int) -> int:
+    """What is left of points that lose ``share`` percent each period, in whole points towards zero."""
+    if periods > 5000:  # less than a point of any that can be given
+        return 0
+    left: int = abs(points) * (100 - share) ** periods // 100**periods
+    return left if points > 0 else -left

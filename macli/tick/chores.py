@@ -63,6 +63,12 @@ CHORES: tuple[Chore, ...] = (
         due="EXISTS (SELECT 1 FROM meta WHERE key = 'erasure_unswept')",
     ),
     Chore(
+        name="decay",
+        run="macli.lifecycle.decaying:chore",
+        sweeps="points decayed",
+        due="EXISTS (SELECT 1 FROM point_ledger WHERE decays_at <= :now)",
+    ),
+    Chore(
         name="rfm",
         run="macli.lifecycle.rfm:chore",
         sweeps="moved to another RFM band",

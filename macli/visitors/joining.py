@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from macli import events
 from macli.clock import to_ms
 from macli.effects import visiting
+from macli.scoring import rescoring
 from macli.store import Store, url_rules, visitors
 from macli.visitors.url_rules import hand_out
 
@@ -23,6 +25,8 @@ def join(store: Store, now: datetime, visitor_token: str, contact_id: int, *, pr
         visitor = visitors.seen(store, to_ms(now), visitor_token)
         if visitor["contact_id"] not in (None, contact_id):
             return False
+        if visitor["contact_id"] is None:
+            rescoring.remember(store, _NOBODYS, {"visitor": visitor["id"]})
         new = visitors.give(store, to_ms(now), visitor["id"], contact_id)
         if proven:
             visitors.prove(store, visitor["id"], contact_id)
@@ -30,7 +34,11 @@ def join(store: Store, now: datetime, visitor_token: str, contact_id: int, *, pr
         if rules:
             visiting.gather(store, rules, _HISTORY, {"visitor": visitor["id"]})
             hand_out(store, now, rules)
+        if new:
+            events.record_caused(store, now, rescoring.catch_up(store, to_ms(now)))
     return True
 
+
+_NOBODYS = "events.visitor_id = :visitor AND events.contact_id IS NULL"
 
 _HISTORY = "events.visitor_id = :visitor AND events.name || '' = 'page.visited'"
