@@ -1,13 +1,17 @@
 """``macli points``: who has how many points and why, what the rules are, and what they would have given."""
 
-from typing import Annotated, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from macli.commands import options, points_rules
-from macli.commands.contact_changes import Contact, selected
+from macli.commands.contact_changes import Contact, people, selected
 from macli.context import Macli
-from macli.errors import OperationFailed
+from macli.errors import OperationFailed, UsageError
+
+if TYPE_CHECKING:
+    from macli.scoring.rule_sets import Change
 
 app = typer.Typer(no_args_is_help=True, help="Points: what events are worth, and who has most.")
 app.add_typer(points_rules.app, name="rule")
@@ -156,3 +160,83 @@ def lint(
         macli.out.rows((asdict(one) for one in found), columns=linting.COLUMNS, shape=shape)
     if strict and found:
         raise OperationFailed(f"{len(found)} warning{'s' if len(found) != 1 else ''}")
+
+
+@app.command("replay")
+def replay(
+    ctx: typer.Context,
+    rules: Annotated[
+        Path | None,
+        typer.Option("--rules", metavar="FILE", help="Other rules: what points rule list --json writes, changed."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="The rules of a preset.", autocompletion=_presets)
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Leave what was counted before as it is.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Make it so; the other rules come in force.")] = False,
+    yes: options.Yes = False,
+    format: options.Format = None,
+    json: options.Json = False,
+) -> None:
+    """Count all events anew under the rules there are, or others, and show whose scores change.
+
+    Points given by hand stay. Stages only go up. Watched values are not told of.
+
+    Example: macli points replay --preset salesmanago
+    """
+    from macli.clock import parse_when
+    from macli.lifecycle import replaying
+    from macli.reports import replay as report
+
+    macli, shape = Macli.of(ctx), options.shape(format, json)
+    changes = _other_rules(macli, rules, preset)
+    start = None if since is None else parse_when(since, now=macli.now(), default=macli.zone)
+    prepared = replaying.prepare(macli.store, macli.now(), changes, start)
+    told = report.outlook(macli.store, prepared.staged)
+    if shape in ("json", "ndjson", "csv"):
+        macli.out.record({**told, "rules": [change.record() for change in changes]}, shape=shape)
+    else:
+        _tell(macli, told, changes, shape)
+    if not apply:
+        macli.out.say("nothing was changed; --apply makes it so", shape=shape)
+        return
+    macli.out.confirm(f"change the scores of {told['contacts']:,} {people(told['contacts'])}?", yes=yes)
+    moved = replaying.apply(macli.store, macli.now(), prepared)
+    macli.out.say(
+        f"changed the scores of {told['contacts']:,} {people(told['contacts'])}; {moved:,} came to another stage",
+        shape=shape,
+    )
+
+
+def _other_rules(macli: Macli, file: Path | None, preset: str | None) -> "list[Change]":
+    from macli.scoring import presets, rule_sets
+
+    if file is not None and preset is not None:
+        raise UsageError("--rules and --preset: say one of them")
+    if preset is not None:
+        return presets.outlook(macli.store, preset)
+    if file is not None:
+        return rule_sets.outlook(macli.store, rule_sets.read(macli.store, macli.now(), macli.zone, file))
+    return []
+
+
+def _tell(macli: Macli, told: dict[str, Any], changes: "list[Change]", shape: str | None) -> None:
+    from macli.reports import replay as report
+    from macli.scoring import rule_sets
+
+    if any(change.what != "same" for change in changes):
+        macli.out.rows((change.record() for change in changes), columns=rule_sets.COLUMNS, shape=shape, title="rules")
+    macli.out.say(
+        f"the scores of {told['contacts']:,} {people(told['contacts'])} change:"
+        f" {told['up']:,} up, {told['down']:,} down"
+    )
+    if told["kept"]:
+        macli.out.say(f"{told['kept']:,} times the event that brought points was deleted: those points stay")
+    if not told["contacts"]:
+        return
+    macli.out.rows(told["readiness"], shape=shape, title="readiness")
+    if told["stages"]:
+        macli.out.rows(told["stages"], shape=shape, title="come to a stage")
+    macli.out.rows(told["ranking"], columns=report.RANKING, shape=shape, title=f"the first {report.TOP}")
