@@ -78,11 +78,13 @@ def _settle(store: Store, now_ms: int, report: Row, *, among: str, old: str) -> 
     if _take_back(store, definition, words, params):
         store.execute(rfm_sql.UNSURE)
         store.execute(rfm_sql.FOUND.format(lines=rfm_sql.REFUNDED.format(**words)), params)
-    moved = store.execute(rfm_sql.MOVED.format(old=old), params)
+    different = store.execute(rfm_sql.MOVED.format(old=old), params)
+    if not different:
+        return 0
     store.execute(rfm_sql.WRITE, params)
-    if moved:
-        store.execute(rfm_sql.GONE, params)
-        store.execute(rfm_sql.TOUCH, params)
+    store.execute(rfm_sql.GONE, params)
+    moved = different - store.execute(rfm_sql.STAYED, params)
+    store.execute(rfm_sql.TOUCH, params)
     return moved
 
 

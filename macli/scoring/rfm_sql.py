@@ -70,11 +70,14 @@ SOME = "rfm_who CROSS JOIN events WHERE events.contact_id = rfm_who.contact_id"
 
 OF_SOME = "old.contact_id IN (SELECT contact_id FROM rfm_who)"
 
+# The limit, which nothing reaches, has the value read before the lines are sorted by contact. Without it the
+# properties are sorted too, and everything takes 1.7 times as long.
 PURCHASES = """
 SELECT events.contact_id, events.at, {value} AS value, 1 AS bought
 FROM {among}
   AND events.name = :purchase
   AND {fits}
+LIMIT 9223372036854775807
 """
 """What counts for a contact, line by line: ``bought`` is 1 where it is a purchase that was not taken back."""
 
@@ -161,8 +164,7 @@ SELECT contact_id, last_at, purchases, value,
   END,
   unvalued
 FROM (
-  SELECT contact_id, last_at, purchases, unvalued,
-    coalesce(round(CAST(value AS NUMERIC), 6), 0) AS value,
+  SELECT contact_id, last_at, purchases, value, unvalued,
     CASE
       WHEN :now - last_at <= :short THEN last_at + :short + 1
       WHEN :now - last_at <= :medium THEN last_at + :medium + 1
@@ -172,7 +174,7 @@ FROM (
     SELECT contact_id,
       max(CASE WHEN bought = 1 THEN at END) AS last_at,
       sum(CASE WHEN bought = 1 AND at >= :since THEN 1 ELSE 0 END) AS purchases,
-      sum(CASE WHEN at >= :since THEN value END) AS value,
+      coalesce(round(CAST(sum(CASE WHEN at >= :since THEN value END) AS NUMERIC), 6), 0) AS value,
       min(CASE WHEN at >= :since THEN at END) AS first_at,
       count(*) - count(value) AS unvalued
     FROM ({lines}) AS lines
@@ -182,6 +184,7 @@ FROM (
 ) AS placed
 """
 
+# Of few contacts anything is ever different, so what is written goes by what is.
 MOVED = """
 INSERT INTO rfm_moved (
   report_id, contact_id, old_recency, old_frequency, old_monetary, recency, frequency, monetary
@@ -192,9 +195,13 @@ FROM rfm_found AS found
 LEFT JOIN rfm_bands AS old ON old.report_id = :report
   AND old.contact_id = found.contact_id
 WHERE old.contact_id IS NULL
+  OR old.last_at <> found.last_at
+  OR old.purchases <> found.purchases
+  OR old.value <> found.value
   OR old.recency <> found.recency
   OR old.frequency <> found.frequency
   OR old.monetary <> found.monetary
+  OR old.moves_at IS DISTINCT FROM found.moves_at
 UNION ALL
 SELECT :report, old.contact_id, old.recency, old.frequency, old.monetary, NULL, NULL, NULL
 FROM rfm_bands AS old
@@ -207,24 +214,26 @@ WRITE = """
 INSERT INTO rfm_bands (report_id, contact_id, last_at, purchases, value, recency, frequency, monetary, moves_at)
 SELECT :report, contact_id, last_at, purchases, value, recency, frequency, monetary, moves_at
 FROM rfm_found
-WHERE true
+WHERE contact_id IN (SELECT contact_id FROM rfm_moved WHERE report_id = :report)
 ON CONFLICT (report_id, contact_id) DO UPDATE
 SET last_at = excluded.last_at, purchases = excluded.purchases, value = excluded.value,
   recency = excluded.recency, frequency = excluded.frequency, monetary = excluded.monetary,
   moves_at = excluded.moves_at
-WHERE rfm_bands.last_at <> excluded.last_at
-  OR rfm_bands.purchases <> excluded.purchases
-  OR rfm_bands.value <> excluded.value
-  OR rfm_bands.recency <> excluded.recency
-  OR rfm_bands.frequency <> excluded.frequency
-  OR rfm_bands.monetary <> excluded.monetary
-  OR rfm_bands.moves_at IS DISTINCT FROM excluded.moves_at
 """
 
 GONE = """
 DELETE FROM rfm_bands
 WHERE report_id = :report
   AND contact_id IN (SELECT contact_id FROM rfm_moved WHERE report_id = :report AND recency IS NULL)
+"""
+
+# The numbers of those who stay in their bands are nobody's business.
+STAYED = """
+DELETE FROM rfm_moved
+WHERE report_id = :report
+  AND old_recency = recency
+  AND old_frequency = frequency
+  AND old_monetary = monetary
 """
 
 # Rules that ask for bands look at these contacts again.
