@@ -1,0 +1,171 @@
+"""Tasks: for whom, by when, about whom; told once when they begin and when they end."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from macli import selection
+from macli.clock import to_ms
+from macli.errors import UsageError
+from macli.people import deals, tasks
+from macli.people.owning import set_owner_where
+from macli.store import staff
+from macli.store import tasks as kept
+from tests.conftest import NOW as EARLY
+from tests.conftest import Run
+from tests.people import ONE, add_staff
+from tests.test_notes import said, staff_id
+from tests.world import NOW, World, add_contacts, new_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = new_world(tmp_path / "shop")
+    add_contacts(world.store, 4)
+    add_staff(world.store, "anna", "ben", "cleo")
+    return world
+
+
+def own(world: World, contact: int, name: str) -> None:
+    set_owner_where(world.store, NOW, ONE, {"one_contact": contact}, staff_id(world, name), "main", "cli")
+
+
+def listed(world: World, rule: str) -> list[int]:
+    where = selection.entity_where(world.store, "task", rule, NOW, world.engine().zone)
+    return [row["id"] for row in kept.listed(world.store, where)]
+
+
+def test_g13_each_contacts_owner_gets_a_task_and_who_stands_in_where_there_is_none(world: World) -> None:
+    own(world, 1, "anna")
+    own(world, 2, "ben")
+    own(world, 3, "cleo")
+    staff.edit(world.store, NOW, "cleo", active=False)
+    due = to_ms(NOW + timedelta(days=1))
+    made = tasks.create_where(
+        *(world.store, NOW, "SELECT id FROM contacts", {}, "Call", "automation"),
+        owner=True,
+        assignee_id=staff_id(world, "ben"),
+        due_at=due,
+    )
+    assert made == 4
+    assert [row["assignee"] for row in kept.listed(world.store)] == ["anna", "ben", "ben", "ben"]
+    assert [
+        (contact, event["task"], event["assignee"], event["due"]) for contact, event in said(world, "task.added")
+    ] == [
+        (1, 1, "anna", "2026-12-02T09:00:00Z"),
+        (2, 2, "ben", "2026-12-02T09:00:00Z"),
+        (3, 3, "ben", "2026-12-02T09:00:00Z"),
+        (4, 4, "ben", "2026-12-02T09:00:00Z"),
+    ]
+
+
+def test_g10_a_task_for_a_named_person_and_one_for_nobody(world: World) -> None:
+    ids = "SELECT id FROM contacts WHERE id = 1"
+    tasks.create_where(world.store, NOW, ids, {}, "Invoice", "mail", assignee_id=staff_id(world, "anna"))
+    tasks.create_where(world.store, NOW, ids, {}, "Anybody", "mail", owner=True)
+    assert [row["assignee"] for row in kept.listed(world.store)] == ["anna", None]
+    assert [event.get("assignee") for _, event in said(world, "task.added")] == ["anna", None]
+
+
+def test_t4_a_task_ends_once_and_can_begin_again(world: World) -> None:
+    number = tasks.add(world.store, NOW, "Call", "cli", contact_id=1, assignee_id=staff_id(world, "anna"))
+    assert tasks.close(world.store, NOW, number, "done", "cli")
+    assert not tasks.close(world.store, NOW, number, "cancelled", "cli")
+    assert said(world, "task.closed") == [(1, {"task": 1, "title": "Call", "assignee": "anna", "state": "done"})]
+    assert tasks.reopen(world.store, NOW, number)
+    assert not tasks.reopen(world.store, NOW, number)
+    assert kept.get(world.store, number)["closed_at"] is None
+    assert tasks.close(world.store, NOW, number, "cancelled", "cli")
+    assert [event["state"] for _, event in said(world, "task.closed")] == ["done", "cancelled"]
+
+
+def test_a_task_about_a_deal_is_about_the_deals_contact(world: World) -> None:
+    deal = deals.add(world.store, NOW, "Seats", "cli", contact_id=2)
+    task = kept.get(world.store, tasks.add(world.store, NOW, "Offer", "cli", deal_id=deal))
+    assert (task["contact"], task["deal"]) == ("c1@example.com", "Seats")
+    deals.remove(world.store, NOW, deal)
+    assert kept.get(world.store, task["id"])["deal"] is None
+    with pytest.raises(UsageError, match="there is no deal 99"):
+        tasks.add(world.store, NOW, "Offer", "cli", deal_id=99)
+
+
+def test_a_task_about_nobody_is_told_of_nobody(world: World) -> None:
+    number = tasks.add(world.store, NOW, "Water the plants", "cli")
+    tasks.close(world.store, NOW, number, "done", "cli")
+    assert said(world, "task.added") == said(world, "task.closed") == []
+
+
+def test_g12_lists_ask_for_a_tasks_own_fields_and_for_its_contact(world: World) -> None:
+    anna = staff_id(world, "anna")
+    past = to_ms(NOW - timedelta(days=1))
+    tasks.add(world.store, NOW, "Call back", "cli", contact_id=1, assignee_id=anna, due_at=past)
+    tasks.add(world.store, NOW, "Send papers", "cli", contact_id=2, assignee_id=anna)
+    tasks.add(world.store, NOW, "Call nobody", "cli")
+    assert listed(world, "due < today and assignee = anna") == [1]
+    assert listed(world, "overdue = yes") == [1]
+    assert listed(world, "title contains call") == [1, 3]
+    assert listed(world, "first_name = 'Contact 1'") == [2]
+    assert listed(world, "not first_name = 'Contact 1'") == [1, 3]
+
+
+def test_g1_tasks_on_the_command_line(workspace: Path, macli: Run) -> None:
+    macli("settings", "set", "timezone", "Europe/Warsaw")
+    macli("contact", "add", "ann@example.com")
+    macli("staff", "add", "anna")
+    macli("staff", "add", "ben")
+
+    def ok(*words: str) -> str:
+        ran = macli("task", *words, at=EARLY)
+        assert ran.code == 0, ran.err
+        return ran.out
+
+    ok(
+        "add",
+        "Call about the offer",
+        "--contact",
+        "ann@example.com",
+        "--for",
+        "anna",
+        "--due",
+        "tomorrow 9:00",
+        "--as",
+        "ben",
+    )
+    ok("add", "Tidy up", "--due", "in 3 days", "--text", "the\nattic")
+    first = json.loads(ok("show", "1", "--json"))
+    assert (first["due_at"], first["author"]) == ("2026-03-05T08:00:00Z", "ben")
+    assert json.loads(ok("show", "2", "--json"))["due_at"] == "2026-03-07T12:00:00Z"
+    assert "2026-03-05 09:00:00" in ok("list")
+    assert [row["id"] for row in json.loads(ok("list", "--mine", "--as", "anna", "--json"))] == [1]
+    assert [row["id"] for row in json.loads(ok("list", "--for", "ben", "--json"))] == []
+    ok("edit", "1", "--for", "ben", "--due", "2026-03-01", "--title", "Call")
+    assert [row["id"] for row in json.loads(ok("list", "--overdue", "--json"))] == [1]
+    assert ok("done", "1") == "task 1 is done\n"
+    assert ok("done", "1") == "task 1 was closed already\n"
+    assert [row["id"] for row in json.loads(ok("list", "--json"))] == [2]
+    assert [row["id"] for row in json.loads(ok("list", "--all", "--json"))] == [1, 2]
+    assert [row["id"] for row in json.loads(ok("list", "--where", "state = done", "--json"))] == [1]
+    assert ok("reopen", "1") == "task 1 is open again\n"
+    ok("cancel", "1")
+    ok("rm", "1")
+    for wrong, hint in (
+        (("show", "1"), "macli task list"),
+        (("list", "--mine"), "MACLI_USER"),
+        (("add", "x", "--due", "someday"), "is no time"),
+        (("add", "x", "--for", "nobody"), "macli staff list"),
+        (("add", " "), "the title is empty"),
+        (("add", "x" * 201), "too many"),
+        (("edit", "2"), "nothing to change"),
+    ):
+        ran = macli("task", *wrong)
+        assert (ran.code, hint in ran.err) == (2, True), (wrong, ran.err)
+
+
+def test_who_has_left_gets_no_task(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "anna")
+    macli("staff", "edit", "anna", "--off")
+    ran = macli("task", "add", "Call", "--for", "anna")
+    assert ran.code == 1
+    assert "has left" in ran.err
