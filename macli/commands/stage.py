@@ -26,8 +26,6 @@ After: TypeAlias = Annotated[
 ]
 Description: TypeAlias = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it means.")]
 
-_MOVES = ("from", "to", "contacts")
-
 
 @app.command("list")
 def list_(ctx: typer.Context, format: options.Format = None, json: options.Json = False) -> None:
@@ -247,11 +245,9 @@ def _agreed(macli: Macli, change: "Change | None", *, dry_run: bool, yes: bool) 
 def _shown(macli: Macli, moves: Sequence[dict[str, Any]], *, dry_run: bool, yes: bool) -> bool:
     """Show who would move where, and ask; whether to go on."""
     count = sum(move["contacts"] for move in moves)
-    if macli.json and dry_run:
-        macli.out.rows(moves, columns=_MOVES, shape="json")
-        return False
-    if moves and not macli.json:
-        macli.out.rows([{**move, "from": move["from"] or "(none)", "to": move["to"] or "(none)"} for move in moves])
+    for move in moves:
+        way = f"{move['from'] or '(none)'} → {move['to'] or '(none)'}"
+        macli.out.say(f"{way}: {move['contacts']:,} {people(move['contacts'])}")
     if dry_run:
         macli.out.say(f"{count:,} {people(count)} would move; nothing was changed")
         return False

@@ -13,6 +13,8 @@ from macli.store.scopes import GLOBAL
 from macli.store.stages import Rung
 
 _MOVES = "stage_settled"
+_AT = "CASE WHEN stay.entered_at > {now} THEN stay.entered_at ELSE {now} END"
+"""Now, but not before the stay it ends began: events and clocks can be ahead."""
 
 
 def settle(store: Store, now: datetime, cause: str, *, among: str | None = None) -> int:
@@ -57,7 +59,7 @@ def set_where(
 
 _BY_HAND = f"""
 INSERT INTO {_MOVES} (contact_id, number, before, due, at, score)
-SELECT contacts.id, 1, {{standing}}, :door_place, :door_now, coalesce(scores.points, 0)
+SELECT contacts.id, 1, {{standing}}, :door_place, {_AT.format(now=":door_now")}, coalesce(scores.points, 0)
 FROM contacts
 LEFT JOIN scores ON scores.contact_id = contacts.id AND scores.scope_id = :door_scope
 LEFT JOIN stage_stays AS stay ON stay.contact_id = contacts.id AND stay.left_at IS NULL
@@ -108,7 +110,7 @@ def _prepare(store: Store, now: datetime, change: Change, before: Sequence[Step]
 # Whose stage goes is left on the one before it.
 _OFF = f"""
 INSERT INTO {_MOVES} (contact_id, number, before, due, at, score)
-SELECT stay.contact_id, 1, :place, :place - 1, :now, coalesce(scores.points, 0)
+SELECT stay.contact_id, 1, :place, :place - 1, {_AT.format(now=":now")}, coalesce(scores.points, 0)
 FROM stage_stays AS stay
 LEFT JOIN scores ON scores.contact_id = stay.contact_id AND scores.scope_id = :scope
 WHERE stay.stage_id = :stage
@@ -145,9 +147,9 @@ def _gather(store: Store, now: datetime, ladder: Sequence[Rung], among: str | No
 # A stage set by hand holds until the score leads elsewhere than it did then.
 _RISING = f"""
 INSERT INTO {_MOVES} (contact_id, number, before, due, at, score)
-SELECT contact_id, 1, standing, due, :now, points
+SELECT contact_id, 1, standing, due, at, points
 FROM (
-  SELECT scores.contact_id, scores.points, {{due}} AS due, {{standing}} AS standing,
+  SELECT scores.contact_id, {_AT.format(now=":now")} AS at, scores.points, {{due}} AS due, {{standing}} AS standing,
     CASE WHEN stay.cause = 'hand' THEN {{held}} ELSE 0 END AS held
   FROM scores
   LEFT JOIN stage_stays AS stay ON stay.contact_id = scores.contact_id AND stay.left_at IS NULL
@@ -161,9 +163,10 @@ WHERE due > standing
 
 _FALLING = f"""
 INSERT INTO {_MOVES} (contact_id, number, before, due, at, score)
-SELECT contact_id, 1, standing, due, :now, points
+SELECT contact_id, 1, standing, due, at, points
 FROM (
-  SELECT stay.contact_id, coalesce(scores.points, 0) AS points, {{due}} AS due, {{standing}} AS standing,
+  SELECT stay.contact_id, {_AT.format(now=":now")} AS at, coalesce(scores.points, 0) AS points,
+    {{due}} AS due, {{standing}} AS standing,
     CASE WHEN stay.cause = 'hand' THEN {{held}} ELSE {stages.MOST} + 1 END AS held
   FROM stage_stays AS stay
   LEFT JOIN scores ON scores.contact_id = stay.contact_id AND scores.scope_id = :scope

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from macli.address import fold_json
 from macli.effects.base import Caused
-from macli.store import Store, settings, stages
+from macli.store import Row, Store, settings, stages
 from macli.store.scopes import GLOBAL
 from macli.store.stages import Rung
 
@@ -140,10 +140,11 @@ def carry_out(
     store.execute(_ENTER.format(table=table, ladder=_values(ladder), least=least), {"cause": cause})
     store.execute(_TOUCH.format(table=table), {"now": now_ms})
     ways = store.rows(_WAYS.format(table=table))
-    return [_entered(table, ladder, row["before"], row["due"], passing) for row in ways]
+    return [_entered(table, ladder, row, passing) for row in ways]
 
 
-def _entered(table: str, ladder: Sequence[Rung], before: int, to: int, passing: bool) -> Caused:
+def _entered(table: str, ladder: Sequence[Rung], way: Row, passing: bool) -> Caused:
+    before, to = way["before"], way["due"]
     names = {rung.position: rung.name for rung in ladder}
     said = {
         "stage": names[to],
@@ -155,8 +156,7 @@ def _entered(table: str, ladder: Sequence[Rung], before: int, to: int, passing: 
         source=SOURCE,
         select=_HAPPENED.format(table=table),
         params={
-            "before": before,
-            "due": to,
+            **{name: way[name] for name in ("number", "before", "due")},
             "stage": next(rung.stage_id for rung in ladder if rung.position == to),
             "said": json.dumps(said, ensure_ascii=False)[:-1] + ', "score": ',
         },
@@ -191,10 +191,10 @@ WHERE id IN (SELECT contact_id FROM {table} WHERE due = 0)
 """
 
 _WAYS = """
-SELECT DISTINCT before, due
+SELECT DISTINCT number, before, due
 FROM {table}
 WHERE due > 0
-ORDER BY before, due
+ORDER BY number, before, due
 """
 
 _HAPPENED = """
@@ -205,7 +205,8 @@ JOIN stage_stays AS stay ON stay.contact_id = moves.contact_id
   AND stay.entered_at = moves.at
   AND stay.stage_id = :stage
   AND stay.passed = 0
-WHERE moves.before = :before
+WHERE moves.number = :number
+  AND moves.before = :before
   AND moves.due = :due
 """
 
