@@ -15,8 +15,8 @@ from macli.errors import UnknownName, UsageError
 from macli.lifecycle import funnels, points
 from macli.model import NewEvent
 from macli.scoring import checking
-from macli.store import point_rules, scopes, segments
 from macli.store import funnels as kept_funnels
+from macli.store import point_rules, scopes, segments
 from macli.store.point_rules import PointRule
 from macli.store.scopes import GLOBAL, Scope
 
@@ -75,11 +75,17 @@ def ledger(world: World) -> list[tuple[Any, ...]]:
 
 def test_p38_a_rule_gives_points_in_the_transaction_that_records_the_event(world: World) -> None:
     click = rule(world, "email.clicked", 10)
-    with pytest.raises(RuntimeError), world.store.write():
-        happen(world)
-        assert score(world) == 10
-        raise RuntimeError
-    assert score(world) == 0 and ledger(world) == []
+
+    def interrupted() -> None:
+        with world.store.write():
+            happen(world)
+            assert score(world) == 10
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert score(world) == 0
+    assert ledger(world) == []
     happen(world)
     assert ledger(world) == [(1, GLOBAL, click.id, 1, 0, 10)]
 

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -89,7 +90,7 @@ def counted(told: Sequence[NewEvent]) -> dict[tuple[int, int], int]:
 
 def batches(told: Sequence[NewEvent], cuts: Sequence[int]) -> list[Sequence[NewEvent]]:
     edges = [0, *sorted(cut % (len(told) + 1) for cut in cuts), len(told)]
-    return [told[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [told[start:end] for start, end in pairwise(edges)]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -115,6 +116,7 @@ def test_p40_repeats_order_and_batches_do_not_change_a_score(
 WRITER = """
 import sys
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from world import NOW
