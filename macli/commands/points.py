@@ -199,6 +199,9 @@ def replay(
         macli.out.record({**told, "rules": [change.record() for change in changes]}, shape=shape)
     else:
         _tell(macli, told, changes, shape)
+    if not told["contacts"] and all(change.what == "same" for change in changes):
+        macli.out.say("history counts as it did: nothing changes", shape=shape)
+        return
     if not apply:
         macli.out.say("nothing was changed; --apply makes it so", shape=shape)
         return
@@ -228,10 +231,11 @@ def _tell(macli: Macli, told: dict[str, Any], changes: "list[Change]", shape: st
 
     if any(change.what != "same" for change in changes):
         macli.out.rows((change.record() for change in changes), columns=rule_sets.COLUMNS, shape=shape, title="rules")
-    macli.out.say(
-        f"the scores of {told['contacts']:,} {people(told['contacts'])} change:"
-        f" {told['up']:,} up, {told['down']:,} down"
-    )
+    if told["contacts"]:
+        macli.out.say(
+            f"the scores of {told['contacts']:,} {people(told['contacts'])} change:"
+            f" {told['up']:,} up, {told['down']:,} down"
+        )
     if told["kept"]:
         macli.out.say(f"{told['kept']:,} times the event that brought points was deleted: those points stay")
     if not told["contacts"]:
