@@ -6,7 +6,7 @@ customer leaves with a chance of its own. Rates are spread over all customers as
 Beta(a, b). Times are in weeks.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -44,12 +44,12 @@ class Params:
     b: float
 
 
-def fit(histories: Histories) -> tuple[Params, Fitted]:
-    """The parameters under which these histories are the likeliest. Raises NoFit."""
+def fit(histories: Histories, near: Params | None = None) -> tuple[Params, Fitted]:
+    """The parameters under which these histories are the likeliest, sought from ``near`` on. Raises NoFit."""
     repeat = histories.x > 0
     customers = histories.customers
     weeks = float((customers * histories.T).sum() / customers.sum())
-    start = {"r": 1.0, "alpha": max(weeks / 4, 0.1), "a": 1.0, "b": 2.0}
+    start = {"r": 1.0, "alpha": max(weeks / 4, 0.1), "a": 1.0, "b": 2.0} if near is None else asdict(near)
     fitted = maximise(_Likelihood(histories, repeat), start, observations=float(customers.sum()))
     return Params(**fitted.values), fitted
 
@@ -60,11 +60,10 @@ class _Likelihood:
     def __init__(self, histories: Histories, repeat: npt.NDArray[np.bool_]) -> None:
         self._x, place = np.unique(histories.x, return_inverse=True)
         self._customers = np.bincount(place, weights=histories.customers)
-        once, again = ~repeat, repeat
-        self._once_T, self._once = histories.T[once], histories.customers[once]
+        self._once_T, self._once = histories.T[~repeat], histories.customers[~repeat]
+        again = [column[repeat] for column in (histories.x, histories.t_x, histories.T, histories.customers)]
         self._repeat = [
-            tuple(column[again][start : start + _CHUNK] for column in _columns(histories))
-            for start in range(0, int(again.sum()), _CHUNK)
+            tuple(column[start : start + _CHUNK] for column in again) for start in range(0, len(again[0]), _CHUNK)
         ]
 
     def __call__(self, params: Numbers) -> tuple[float, Numbers]:
@@ -109,10 +108,6 @@ class _Likelihood:
         gradient[2] += (n @ left) / a
         gradient[3] -= n @ (left / before)
         return float(n @ (np.logaddexp(0, odds) - exponent * log_waited))
-
-
-def _columns(histories: Histories) -> tuple[Numbers, ...]:
-    return histories.x, histories.t_x, histories.T, histories.customers
 
 
 def alive(params: Params, x: Numbers, t_x: Numbers, T: Numbers) -> Numbers:

@@ -53,8 +53,8 @@ def gather(store: Store, window: Window) -> int:
     those since the first. ``valued`` and ``spent`` are of the repeat purchases with a value. What ends with
     ``_before`` is of the time before the split, NULL for who had bought nothing then; ``x_after`` is behind it.
     """
-    store.execute("DROP TABLE IF EXISTS temp.buyers")
     store.execute(_TABLE)
+    store.execute("DELETE FROM buyers")
     value = store.dialect.json_number("events.properties", settings.get(store, "purchases.value"))
     known = {
         "event": window.event,
@@ -70,7 +70,7 @@ def gather(store: Store, window: Window) -> int:
 
 
 _TABLE = """
-CREATE TEMP TABLE buyers (
+CREATE TEMP TABLE IF NOT EXISTS buyers (
   contact_id INTEGER PRIMARY KEY,
   x INTEGER NOT NULL,
   t_x INTEGER NOT NULL,
@@ -137,17 +137,17 @@ _BOUGHT_LESS_REFUNDS = """
 def _gather_refunds(store: Store, window: Window) -> int:
     """Fill the temp table ``refunded`` with what was taken back of which order; how many orders that is."""
     names = {f"refund{place}": name for place, name in enumerate(settings.get(store, "purchases.refunds"))}
-    store.execute("DROP TABLE IF EXISTS temp.refunded")
+    store.execute(_REFUNDED)
+    store.execute("DELETE FROM refunded")
     if not names:
         return 0
-    store.execute(_REFUNDED)
     value = store.dialect.json_number("properties", settings.get(store, "purchases.value"))
     marks = ", ".join(f":{name}" for name in names)
     return store.execute(_REFUNDS.format(value=value, names=marks), {**names, "until": window.until})
 
 
 _REFUNDED = """
-CREATE TEMP TABLE refunded (
+CREATE TEMP TABLE IF NOT EXISTS refunded (
   contact_id INTEGER NOT NULL,
   purchase TEXT NOT NULL,
   value REAL,
