@@ -71,6 +71,9 @@ SET contact_id = NULL, evidence = '{{}}',
 WHERE contact_id IN ({ERASING})
 """
 
+COMPUTED = ("point_ledger", "scores", "stage_stays", "rfm_bands", "predictions")
+"""Tables of what is computed of a contact from its events."""
+
 # Before the deals are gone: a task may be about no more than one of them.
 _TASKS = f"""
 DELETE FROM tasks
@@ -83,8 +86,8 @@ _GONE = (
         f"DELETE FROM {table} WHERE contact_id IN ({ERASING})"
         for table in (
             *("contact_tags", "segment_members", "consents", "preferences", "devices"),
-            *("point_ledger", "scores", "stage_stays", "funnel_stays", "rfm_bands", "predictions", "owners"),
-            *("notes", "calls", "mails"),
+            *COMPUTED,
+            *("funnel_stays", "owners", "notes", "calls", "mails"),
         )
     ),
     f"DELETE FROM deals WHERE contact_id IN ({ERASING}) AND state = 'open'",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from macli.clock import to_ms
 from macli.errors import OperationFailed
-from macli.privacy.anonymising import ERASING, anonymise, choose
+from macli.privacy.anonymising import COMPUTED, ERASING, anonymise, choose
 from macli.store import Store, settings, suppressions
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def chore(engine: "Engine", trouble: "Trouble") -> int:
         return 0
     with store.write():
         store.execute("DELETE FROM web_rates WHERE window_at < :before", {"before": to_ms(engine.now) - _RATES_MS})
-        store.execute(_HITS_OF_ERASED)
+        for statement in (_HITS_OF_ERASED, *_COMPUTED_OF_ERASED):
+            store.execute(statement)
         _forget_news(store, engine.now)
         if all(count < _BATCHES * BATCH for count in gone.values()):
             store.execute(_NOTE, {"key": "retention_at", "value": str(to_ms(engine.now))})
@@ -106,6 +107,15 @@ WHERE class IS NOT NULL
       AND contacts.state = 'erased'
   )
 """
+
+# Who computes anew from all events (points under other rules, RFM) finds those of who was erased, too.
+_COMPUTED_OF_ERASED = tuple(
+    f"""
+    DELETE FROM {table}
+    WHERE contact_id IN (SELECT id FROM contacts WHERE removed_at IS NOT NULL AND state = 'erased')
+    """
+    for table in COMPUTED
+)
 
 
 def _forget_news(store: Store, now: datetime) -> None:
