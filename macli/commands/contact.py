@@ -1,6 +1,6 @@
 """``macli contact``: people, found, shown, added, edited and written to a file."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -8,6 +8,9 @@ from macli.commands import contact_changes, contact_erase, contact_export, conta
 from macli.commands.contact_changes import Contact, Removed, selected, tags_of
 from macli.context import Macli
 from macli.errors import UsageError
+
+if TYPE_CHECKING:
+    from macli.store import Row
 
 app = typer.Typer(no_args_is_help=True, help="Contacts: the people we may write to, and what is known of them.")
 app.command("import")(contact_import.command)
@@ -91,20 +94,28 @@ def list_(
 
 @app.command()
 def show(ctx: typer.Context, contact: Contact, format: options.Format = None, json: options.Json = False) -> None:
-    """Show everything known about a contact, and what happened last.
+    """Show everything known about a contact: scores and why, stage and what would move it, owner, what happened last.
 
     Example: macli contact show ann@example.com
     """
+    from macli.reports import card
+    from macli.store import contacts
+
     macli, shape = Macli.of(ctx), options.shape(format, json)
-    known = _everything(macli, contact)
+    found = contacts.find(macli.store, contact, region=macli.setting("country"))
+    known, told = _everything(macli, found), card.card(macli.store, found["id"], macli.now(), macli.acting)
     if shape in ("csv", "json", "ndjson"):
-        macli.out.record(known, shape=shape)
+        macli.out.record({**known, **told}, shape=shape)
         return
     lists = {name: known.pop(name) for name in ("consents", "suppressions", "events", "messages")}
     for name, value in known.pop("attributes").items():
         known.setdefault(name, value)
     known["tags"] = ", ".join(known["tags"])
     macli.out.record({name: value for name, value in known.items() if value not in (None, "")}, shape=shape)
+    macli.out.record(card.lines(told, macli.out.when), shape=shape)
+    for name, columns in card.LISTS.items():
+        if told[name]:
+            macli.out.rows(told[name], columns=columns, shape=shape, title=name)
     for name, rows in lists.items():
         if rows:
             macli.out.rows(rows, shape=shape, title=name)
@@ -190,13 +201,12 @@ def _assignments(texts: list[str] | None) -> dict[str, str]:
     return given
 
 
-def _everything(macli: Macli, reference: str) -> dict[str, Any]:
+def _everything(macli: Macli, found: "Row") -> dict[str, Any]:
     import json
 
     from macli.store import consents, contacts, event_log, suppressions, tags
 
     store = macli.store
-    found = contacts.find(store, reference, region=macli.setting("country"))
     known: dict[str, Any] = {name: found[name] for name in ("id", *contacts.OWN)}
     known["attributes"] = json.loads(found["attributes"])
     known["tags"] = [row["name"] for row in tags.of(store, found["id"])]
