@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import NOW, World, add_contacts, new_world
 
 from macli import contacts, events, selection
 from macli.clock import to_ms
@@ -19,6 +18,7 @@ from macli.store import funnels as kept_funnels
 from macli.store import point_rules, scopes, segments
 from macli.store.point_rules import PointRule
 from macli.store.scopes import GLOBAL, Scope
+from tests.world import NOW, World, add_contacts, new_world
 
 DAY = timedelta(days=1)
 DAY_MS = 86_400_000

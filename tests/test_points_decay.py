@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from world import NOW, World, add_contacts, new_world
 
 from macli import config, events
 from macli.clock import to_ms
@@ -23,6 +22,7 @@ from macli.store import point_rules, settings
 from macli.store.point_rules import PointRule
 from macli.store.scopes import GLOBAL, Scope
 from macli.tick import chores
+from tests.world import NOW, World, add_contacts, new_world
 
 EVERYWHERE = Scope(kind="global", name="global")
 DAY = timedelta(days=1)

@@ -12,7 +12,6 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from world import NOW, World, add_contacts, new_world
 
 from macli import events
 from macli.clock import to_ms
@@ -21,6 +20,7 @@ from macli.scoring import checking
 from macli.store import point_rules
 from macli.store.point_rules import PointRule
 from macli.store.scopes import Scope
+from tests.world import NOW, World, add_contacts, new_world
 
 GLOBAL, VIP = Scope(kind="global", name="global"), Scope(kind="tag", name="VIP")
 HOUR = 3_600_000
@@ -119,7 +119,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from world import NOW
+from tests.world import NOW
 from macli import events
 from macli.clock import to_ms
 from macli.model import NewEvent

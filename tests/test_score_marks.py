@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import NOW, World, add_contacts, new_world
 
 from macli import events
 from macli.clock import to_ms
@@ -15,6 +14,7 @@ from macli.store import point_rules, scopes, score_marks
 from macli.store.point_rules import PointRule
 from macli.store.scopes import GLOBAL, Scope
 from macli.store.score_marks import Kind
+from tests.world import NOW, World, add_contacts, new_world
 
 DAY = timedelta(days=1)
 
