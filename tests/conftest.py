@@ -61,7 +61,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture(autouse=True)
 def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MACLI_WORKSPACE", "MACLI_NOW", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("MACLI_WORKSPACE", "MACLI_NOW", "MACLI_USER", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("COLUMNS", "160")

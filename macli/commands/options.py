@@ -93,8 +93,13 @@ def names_of(table: str) -> Callable[[typer.Context, str], list[str]]:
         import sqlite3
 
         try:
-            store = Macli.of(ctx).workspace.store
+            macli = Macli.of(ctx)
+            store = macli.workspace.store
             with closing(sqlite3.connect(f"file:{quote(str(store))}?mode=ro", uri=True, timeout=0.2)) as connection:
+                if macli.acting_name:
+                    from macli.store import access
+
+                    access.limit(connection, store, macli.acting_name)
                 found = connection.execute(
                     f"SELECT {column} FROM {source} WHERE {column} LIKE :start ESCAPE '!' ORDER BY 1 LIMIT 100",
                     {"start": _like(incomplete) + "%"},

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 from macli.errors import NotPermitted
 from macli.store import staff
@@ -56,6 +57,13 @@ def acting(store: Store, name: str) -> Acting:
 def limited(store: Store, who: Acting) -> Store:
     """The store as that person may see and change it, on the same connection."""
     return store if who.is_admin else Limited(store, who)
+
+
+def limit(connection: sqlite3.Connection, path: Path, name: str) -> None:
+    """Hide on a connection what that person may not see. Raises UnknownName, NotPermitted."""
+    connection.row_factory = sqlite3.Row
+    store = Store(connection, path)
+    limited(store, acting(store, name))
 
 
 class Limited(Store):
@@ -212,20 +220,15 @@ def _statements() -> Iterator[str]:
     """The views and triggers of a connection whose person may not do everything."""
     for table in SORTED:
         key = "slug" if table == "banners" else "name_key"
-        taken = f"""EXISTS (
-            SELECT 1 FROM main.{table} AS other WHERE other.{key} = NEW.{key} AND NOT may_edit(other.category_id)
-        )"""
+        taken = f"EXISTS (SELECT 1 FROM main.{table} WHERE {key} = NEW.{key} AND NOT may_edit(category_id))"
         yield _view(table, "category_id")
         yield _trigger(table, "INSERT", f"NOT may_edit(NEW.category_id) OR {taken}")
         yield _trigger(table, "UPDATE", f"NOT (may_edit(OLD.category_id) AND may_edit(NEW.category_id)) OR {taken}")
         yield _trigger(table, "DELETE", "NOT may_edit(OLD.category_id)")
     yield _view("categories", "id")
-    yield _trigger(
-        "categories",
-        "INSERT",
-        "EXISTS (SELECT 1 FROM main.categories AS other WHERE other.name_key = NEW.name_key AND NOT may_edit(other.id))",
-    )
-    yield _trigger("categories", "UPDATE", "NOT may_edit(OLD.id)")
+    taken = "EXISTS (SELECT 1 FROM main.categories WHERE name_key = NEW.name_key AND NOT may_edit(id))"
+    yield _trigger("categories", "INSERT", taken)
+    yield _trigger("categories", "UPDATE", f"NOT may_edit(OLD.id) OR {taken}")
     yield _trigger("categories", "DELETE", "NOT may_edit(OLD.id)")
     for table, verbs, owner in _INSIDE:
         for verb in verbs:
