@@ -119,16 +119,7 @@ def _record(store: Store, now: datetime, report: Row, ids: str, params: Mapping[
     """Look at the contacts again and tell who moved; how many were looked at."""
     moved = banding.look_again(store, to_ms(now), report, ids, params)
     looked_at = int(store.value("SELECT count(*) FROM rfm_who"))
-    for caused in moved:
-        events.record_select(
-            store,
-            now,
-            name=caused.name,
-            source=caused.source,
-            select=caused.select,
-            params=caused.params,
-            folded=caused.folded,
-        )
+    events.record_caused(store, now, moved)
     return looked_at
 
 

@@ -40,7 +40,7 @@ def follow(store: Store, now_ms: int, first: int, last: int, names: frozenset[st
 def look_again(store: Store, now_ms: int, report: Row, ids: str, params: Mapping[str, Any]) -> list[Caused]:
     """Find the bands of the contacts ``ids`` selects anew; what is to be told of those that moved. Inside a write."""
     rfm_sql.clear(store, report["id"])
-    if not store.execute(f"INSERT INTO rfm_who (contact_id) {ids} ON CONFLICT DO NOTHING", params):
+    if not store.execute(rfm_sql.WHO.format(ids=ids), params):
         return []
     moved = _settle(store, now_ms, report, among=rfm_sql.SOME, old=rfm_sql.OF_SOME)
     return [_told(store, now_ms, report)] if moved else []

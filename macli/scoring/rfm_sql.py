@@ -64,7 +64,17 @@ WHERE id > :first
   AND contact_id IS NOT NULL
 """
 
-EVERYBODY = "events WHERE events.contact_id IS NOT NULL"
+WHO = """
+INSERT INTO rfm_who (contact_id)
+SELECT id
+FROM contacts
+WHERE id IN ({ids})
+  AND state <> 'erased'
+"""
+
+EVERYBODY = """events
+WHERE events.contact_id IS NOT NULL
+  AND events.contact_id NOT IN (SELECT id FROM contacts WHERE removed_at IS NOT NULL AND state = 'erased')"""
 SOME = "rfm_who CROSS JOIN events WHERE events.contact_id = rfm_who.contact_id"
 """Whose events are looked at; for few contacts an index leads to them."""
 

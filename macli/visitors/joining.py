@@ -4,7 +4,9 @@ from datetime import datetime
 
 from macli import events
 from macli.clock import to_ms
+from macli.contacts import ONE
 from macli.effects import visiting
+from macli.lifecycle import rfm
 from macli.scoring import rescoring
 from macli.store import Store, url_rules, visitors
 from macli.visitors.url_rules import hand_out
@@ -35,6 +37,7 @@ def join(store: Store, now: datetime, visitor_token: str, contact_id: int, *, pr
             visiting.gather(store, rules, _HISTORY, {"visitor": visitor["id"]})
             hand_out(store, now, rules)
         if new:
+            rfm.look_again(store, now, ONE, {"one_contact": contact_id})
             events.record_caused(store, now, rescoring.catch_up(store, to_ms(now)))
     return True
 
