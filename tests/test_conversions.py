@@ -14,9 +14,12 @@ from conftest import Ran
 
 from macli import events
 from macli.clock import to_ms
+from macli.lifecycle.funnels import move_where
+from macli.lifecycle.points import give_where
 from macli.model import NewEvent
 from macli.reports.campaign import report
-from macli.store import campaigns
+from macli.store import campaigns, funnels
+from macli.store.scopes import GLOBAL
 from macli.tick.tick import run_tick
 from tests.world import NOW, World, add_campaign, add_contacts, new_world
 
@@ -207,11 +210,44 @@ def test_p45_a_value_that_is_no_number_adds_nothing(world: World) -> None:
     assert brought(world) == (2, 1, 2)
 
 
+def test_p45_a_stage_that_is_reached_is_a_conversion_for_those_who_pass_it_too(world: World) -> None:
+    sent(world, conversion={"stage": "Purchase"})
+    for contact, points in ((1, 41), (2, 190), (3, 40)):  # a click is worth 10
+        did(world, contact, "email.clicked", NOW + HOUR)
+        give_where(world.store, NOW + DAY, f"SELECT {contact}", {}, points, GLOBAL, "test")
+    give_where(world.store, NOW + DAY, "SELECT 4", {}, 51, GLOBAL, "test")
+    assert brought(world) == (2, 2, None)
+
+
+def test_p45_a_funnels_stage_is_a_conversion(world: World) -> None:
+    for name in ("Sales", "Other"):
+        funnels.create(world.store, to_ms(NOW), name, ["Lead", "Won"])
+    sent(world, conversion={"stage": "sales/won"})
+    did(world, 1, "email.clicked", NOW + HOUR)
+    for funnel, stage in (("Sales", "Lead"), ("Other", "Won"), ("Sales", "Won")):
+        move_where(world.store, NOW + DAY, "SELECT 1", {}, funnel, stage, "test")
+    move_where(world.store, NOW + DAY, "SELECT 2", {}, "Sales", "Won", "test")
+    assert brought(world) == (1, 1, None)
+
+
+def test_p45_a_stage_is_given_by_an_option(macli, workspace: Path) -> None:
+    made = macli("campaign", "create", "spring", "--conversion", "stage:Purchase")
+    assert made.code == 0, made.err
+    assert json.loads(macli("campaign", "show", "spring", "--json").out)["conversion"].startswith(
+        "the stage 'Purchase', within 1 week"
+    )
+    assert macli("campaign", "edit", "spring", "--conversion", "stage:Nowhere").code == 2
+
+
 @pytest.mark.parametrize(
     ("conversion", "word"),
     [
         ({}, "one of"),
         ({"event": "order.paid", "form": "Trial"}, "one of"),
+        ({"stage": "Purchase", "url": "https://shop.example"}, "one of"),
+        ({"stage": "Purchase", "value": "total"}, "belong"),
+        ({"stage": "Purchse"}, "did you mean 'Purchase'"),
+        ({"stage": "Sales/Won"}, "no funnel named 'Sales'"),
         ({"form": "Trial", "value": "total"}, "belong"),
         ({"event": "order.paid", "value": "total')--"}, "property"),
         ({"event": "order.paid", "where": "total >"}, "total"),

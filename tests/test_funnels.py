@@ -17,6 +17,7 @@ from macli.reports import funnels as reporting
 from macli.store import Store, funnels, point_rules, scopes
 from macli.store.scopes import GLOBAL, Scope
 from macli.tick.tick import run_tick
+from tests.conftest import Run
 from tests.world import NOW, World, add_campaign, add_contacts, new_world, remove
 
 DAY = timedelta(days=1)
@@ -336,3 +337,90 @@ def test_e05_a_campaign_begins_when_a_contact_comes_to_a_stage(world: World) -> 
 
 def ticked(world: World, now: datetime) -> None:
     run_tick(world.engine(now))
+
+
+# The commands
+
+
+@pytest.fixture
+def people(macli: Run, workspace: Path) -> tuple[str, ...]:
+    """Three contacts in a workspace with a funnel."""
+    found = tuple(f"{name}@example.com" for name in ("ann", "bob", "cat"))
+    for one in found:
+        macli("contact", "add", one)
+    assert macli("funnel", "create", "Sales", "--stages", "Lead, Offer, Won").code == 0
+    return found
+
+
+def listed(macli: Run, *line: str) -> Any:
+    ran = macli(*line, "--json")
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out)
+
+
+def test_t49_a_campaign_with_stages_is_a_funnel_made_listed_and_shown(macli: Run, people: tuple[str, ...]) -> None:
+    macli("funnel", "move", "sales", "lead", *people)
+    assert listed(macli, "funnel", "list") == [
+        {"name": "Sales", "stages": ["Lead", "Offer", "Won"], "contacts": 3, "description": ""}
+    ]
+    assert [stage["contacts"] for stage in listed(macli, "funnel", "show", "Sales")["stages"]] == [3, 0, 0]
+    assert "Lead" in macli("funnel", "show", "Sales").out
+
+
+def test_e05_named_contacts_are_moved_with_events_and_many_without_after_asking(
+    macli: Run, people: tuple[str, ...]
+) -> None:
+    assert "2 contacts put on 'Lead' of 'Sales'" in macli("funnel", "move", "Sales", "Lead", *people[:2]).out
+    refused = macli("funnel", "move", "Sales", "Offer", "--where", "has email")
+    assert (refused.code, "--yes" in refused.err) == (2, True)
+    told = macli("funnel", "move", "Sales", "Offer", "--where", "has email", "--yes")
+    assert "3 contacts put on 'Offer' of 'Sales'; no events were recorded (--fire-events does)" in told.out
+    assert len(listed(macli, "event", "list", "--name", "funnel.entered")) == 2
+    macli("segment", "create", "cats", "--rule", 'email starts with "cat"')
+    assert macli("funnel", "move", "Sales", "Won", "--segment", "cats", "--yes", "--fire-events").code == 0
+    assert len(listed(macli, "event", "list", "--name", "funnel.entered")) == 3
+    assert [row["email"] for row in listed(macli, "funnel", "contacts", "Sales", "--stage", "won")] == [people[2]]
+
+
+def test_contacts_are_taken_out_and_their_history_is_shown(macli: Run, people: tuple[str, ...]) -> None:
+    macli("funnel", "move", "Sales", "Lead", people[0])
+    assert "1 contact taken out of 'Sales'" in macli("funnel", "remove", "Sales", people[0]).out
+    assert listed(macli, "event", "list", "--name", "funnel.left")[0]["properties"]["from"] == "Lead"
+    (row,) = listed(macli, "funnel", "history", people[0])
+    assert (row["funnel"], row["stage"], row["cause"], row["left_at"] is None) == ("Sales", "Lead", "cli", False)
+    assert "never stood in a funnel" in macli("funnel", "history", people[1]).out
+
+
+def test_a_funnel_is_changed_and_deleted_by_commands_that_ask(macli: Run, people: tuple[str, ...]) -> None:
+    macli("funnel", "move", "Sales", "Offer", *people)
+    line = ("funnel", "edit", "Sales", "--remove", "Offer", "--move-to", "Lead")
+    assert macli(*line).code == 2
+    assert "3 contacts moved" in macli(*line, "--yes").out
+    assert len(listed(macli, "event", "list", "--name", "funnel.entered")) == 3
+    assert macli("funnel", "edit", "Sales").code == 2
+    assert macli("funnel", "edit", "Sales", "--after", "Lead", "--rename", "Deals").code == 2
+    assert macli("funnel", "edit", "Sales", "--rename", "Deals").code == 0
+    refused = macli("funnel", "rm", "Deals")
+    assert (refused.code, listed(macli, "funnel", "list")[0]["contacts"]) == (2, 3)
+    assert macli("funnel", "rm", "Deals", "--yes").code == 0
+    assert listed(macli, "funnel", "list") == []
+
+
+def test_the_report_reads_well_and_in_json(macli: Run, people: tuple[str, ...]) -> None:
+    macli("funnel", "move", "Sales", "Lead", *people)
+    macli("funnel", "move", "Sales", "Won", people[0])
+    rows = listed(macli, "funnel", "report", "Sales")
+    assert (rows[0]["entered"], rows[0]["conversion"], rows[2]["now"]) == (3, 33.3, 1)
+    assert "33.3 %" in macli("funnel", "report", "Sales").out
+    assert listed(macli, "funnel", "report", "Sales", "--from", "in 1 day")[0]["entered"] == 0
+    assert macli("funnel", "report", "Sales", "--from", "tomorrow", "--to", "today").code == 2
+
+
+def test_p51_a_lead_becomes_a_customer_once_and_rules_see_it(macli: Run, people: tuple[str, ...]) -> None:
+    assert "became a customer" in macli("contact", "convert", people[0]).out
+    assert "was a customer already" in macli("contact", "convert", people[0]).out
+    assert listed(macli, "contact", "show", people[0])["state"] == "customer"
+    assert [row["email"] for row in listed(macli, "contact", "list", "--where", "state = customer")] == [people[0]]
+    assert macli("contact", "convert", "--where", "has email").code == 2
+    assert "2 contacts became customers" in macli("contact", "convert", "--where", "has email", "--yes").out
+    assert len(listed(macli, "event", "list", "--name", "contact.converted")) == 3
