@@ -69,7 +69,7 @@ def test_the_demo_tells_all_its_acts_in_plain_text_and_in_time(told: Told) -> No
     assert told.code == 0, told.err
     assert told.err == ""
     assert "\x1b" not in told.out
-    assert re.findall(r"^━━ (\d+) ", told.out, re.M) == [str(number) for number in range(1, 14)]
+    assert re.findall(r"^━━ (\d+) ", told.out, re.M) == [str(number) for number in range(1, 16)]
     assert told.seconds < 20
 
 
@@ -250,6 +250,40 @@ def test_what_recipients_did_is_in_the_report_people_apart_from_programs(told: T
     assert [counted[name] for name in names] == [int(number) for number in said.groups()]
     assert min(int(number) for number in said.groups()) > 0
     assert told.number("SELECT count(*) FROM hits WHERE class IS NULL") == 0
+
+
+def test_hot_leads_are_shown_with_what_made_them_hot(told: Told) -> None:
+    act = told.out[told.out.index("Who is ready to buy") : told.out.index("Whose they are")]
+    (shown,) = re.findall(r"\$ macli contact show (\S+)", act)
+    assert re.search(r"^score +\d+ \(hot\)$", act, re.M)
+    assert re.search(r"^next stage +\d+ points? more: Loyalty; for example ", act, re.M)
+    assert re.search(r"^a purchase +\d+ +\d+ ", act, re.M)
+    score = told.number(
+        """
+        SELECT sum(point_ledger.points)
+        FROM point_ledger
+        JOIN contacts ON contacts.id = point_ledger.contact_id
+        WHERE contacts.email = :shown
+          AND point_ledger.scope_id = 1
+        """,
+        shown=shown,
+    )
+    assert f"score       {score} (hot)" in act
+
+
+def test_the_hot_ones_have_an_owner_and_the_hottest_a_task(told: Told) -> None:
+    hot = told.number("SELECT count(*) FROM scores WHERE scope_id = 1 AND points >= 50")
+    assert f"sigrun is now main owner of {hot} more contacts" in told.out
+    assert told.number("SELECT count(*) FROM owners WHERE kind = 'main'") == hot > 0
+    (task,) = told.rows(
+        """
+        SELECT staff.name, scores.points
+        FROM tasks
+        JOIN staff ON staff.id = tasks.assignee_id
+        JOIN scores ON scores.contact_id = tasks.contact_id AND scores.scope_id = 1
+        """
+    )
+    assert tuple(task) == ("sigrun", told.number("SELECT max(points) FROM scores WHERE scope_id = 1"))
 
 
 @pytest.mark.system("spamassassin")

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from macli.clock import system_clock
-from macli.demo import lists
+from macli.demo import lists, selling
 from macli.demo.audience import Audience
 from macli.demo.people import FILES, Person, population
 from macli.demo.stage import Stage, quoted
@@ -54,6 +54,8 @@ class Story:
                 self.apply_a_workflow()
                 self.let_days_pass()
                 self.look_back()
+                selling.see_who_is_ready(self.stage)
+                selling.hand_over(self.stage)
                 self.open_a_page()
                 self.look_inside()
                 self.say_goodbye(time.monotonic() - started)
@@ -297,7 +299,10 @@ class Story:
                 (f"cd {quoted(str(self.shop))}", "the workspace; it is yours, and every command works in it"),
                 ("ls out/*/", "every message, one file each"),
                 ("sqlite-utils tables macli.db --counts", "the store; or: datasette macli.db"),
-                (f"macli contact show {self.newcomers[0].email}", "everything known of one person"),
+                (
+                    f"macli contact show {selling.hottest(self.stage)}",
+                    "everything known of one person, and why its score",
+                ),
                 ("macli segment explain 'birthday is today or tagged \"no texts\"'", "a rule, its SQL and its plan"),
                 (f"macli campaign recipients {quoted(self.sale)} --skipped", "who got nothing, and why"),
                 ("macli contact add you@example.com --set first_name=You", "the workflow is alive, and its next"),
