@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from macli.clock import to_ms
-from macli.effects import AFTERWARDS, EFFECTS
 from macli.effects.base import Caused
+from macli.effects.table import AFTERWARDS, EFFECTS
 from macli.errors import OperationFailed
 from macli.event_names import check_name as check_name
 from macli.model import NewEvent

@@ -86,7 +86,7 @@ def test_a_suppression_that_gets_the_number_of_one_taken_back_changes_the_pulse(
 
 
 def test_nothing_that_has_effects_is_harmless() -> None:
-    from macli.effects import EFFECTS
+    from macli.effects.table import EFFECTS
 
     told = {name for name in EFFECTS if not name.startswith("page.")}
     assert not HARMLESS & told

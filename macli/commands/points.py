@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from macli.commands import options, points_rules
+from macli.commands import options, points_giving, points_rules
 from macli.commands.contact_changes import Contact, people, selected
 from macli.context import Macli
 from macli.errors import OperationFailed, UsageError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Points: what events are worth, and who has most.")
 app.add_typer(points_rules.app, name="rule")
+points_giving.register(app)
 
 
 def _presets(incomplete: str) -> list[str]:

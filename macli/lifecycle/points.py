@@ -1,5 +1,6 @@
 """Points given by hand or by a campaign: so many more, or until there are so many."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,10 +10,27 @@ from macli.address import fold_json
 from macli.clock import to_ms
 from macli.contacts.chosen import choose
 from macli.errors import UsageError
+from macli.scoring import checking
+from macli.scoring.promoting import promote
 from macli.store import Store, scopes
 
 MOST = 1_000_000_000
 """Points that can be given at once: sums of them stay whole numbers anywhere."""
+
+
+def read(text: str) -> int:
+    """A number of points as people write it. Raises UsageError."""
+    if not re.fullmatch(r"[-+]?[0-9]{1,10}", text.strip(), re.ASCII):
+        raise UsageError(f"{text!r} is no whole number of points", hint="for example 25 or -10")
+    return _checked(int(text))
+
+
+def scope_id(store: Store, text: str) -> int:
+    """The scope a text names; a group's or tag's is made where it is new. Inside a write.
+
+    Raises UsageError, UnknownName.
+    """
+    return scopes.id_of(store, scopes.read(store, text))
 
 
 def give_where(
@@ -66,8 +84,7 @@ WHERE contacts.id IN ({ids})
 def _give(
     store: Store, now: datetime, select: str, params: Mapping[str, Any], scope_id: int, source: str, why: str
 ) -> int:
-    if abs(int(params["door_points"])) > MOST:
-        raise UsageError(f"more than {MOST:,} points at once")
+    _checked(int(params["door_points"]))
     with store.write():
         chosen = choose(store, select, params)
         if chosen:
@@ -88,8 +105,22 @@ def _give(
     return chosen
 
 
+def _checked(points: int) -> int:
+    if abs(points) > MOST:
+        raise UsageError(f"more than {MOST:,} points at once")
+    return points
+
+
 _HAPPENED = """
 SELECT contact_id, :now AS at, NULL AS source_id, {properties} AS properties, NULL AS send_id,
   NULL AS campaign_id
 FROM chosen
 """
+
+
+def recompute(store: Store, now: datetime) -> checking.Recomputed:
+    """Sum every score anew from its ledger, date the decay by the rules of now, and let what follows happen."""
+    with store.write():
+        done = checking.recompute(store, to_ms(now))
+        events.record_caused(store, now, promote(store, to_ms(now), "points"))
+    return done
