@@ -35,6 +35,9 @@ LEVELS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Events by how near to a purchase they are, the farthest first."""
 
+_INTENT = 3
+"""From a click on, somebody wants something."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Oddity:
@@ -69,6 +72,7 @@ def _outscoring(store: Store, rules: Sequence[PointRule]) -> Iterator[Oddity]:
             rule
             for rule in plain
             if known[rule.event] > known[low.event]
+            and known[rule.event] >= _INTENT
             and 0 < rule.points < low.points
             and set(rule.scopes) & set(low.scopes)
         ]
