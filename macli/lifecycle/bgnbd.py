@@ -19,7 +19,7 @@ from macli.lifecycle.likelihood import Fitted, maximise
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
 NAME = "BG/NBD"
-_CHUNK = 1 << 15
+_CHUNK = 1 << 13
 _NODES = 48
 
 

@@ -17,7 +17,7 @@ from macli.lifecycle.likelihood import Fitted, maximise
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
 NAME = "Gamma-Gamma"
-_CHUNK = 1 << 15
+_CHUNK = 1 << 13
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +45,11 @@ class _Likelihood:
     def __init__(self, x: Numbers, mean: Numbers) -> None:
         self._x, place = np.unique(x, return_inverse=True)
         self._customers = np.bincount(place).astype(np.float64)
-        self._log_spent = float(x @ np.log(x * mean))
+        spent = x * mean
+        self._log_spent = float(x @ np.log(spent))
         self._log_mean = float(np.log(mean).sum())
         self._chunks = [
-            (x[start : start + _CHUNK], (x * mean)[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK)
+            (x[start : start + _CHUNK], spent[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK)
         ]
 
     def __call__(self, params: Numbers) -> tuple[float, Numbers]:

@@ -124,7 +124,6 @@ def fit(store: Store, now: datetime, asked: Options, *, dry_run: bool = False) -
     Raises OperationFailed where numpy and scipy are missing, or where the purchases say too little.
     """
     _need_numbers()
-    store.keep_in_memory(_CACHE_MB)
     window = _window(store, now, asked)
     contacts = purchases.gather(store, window)
     repeat = purchases.repeat_buyers(store)
@@ -137,6 +136,7 @@ def fit(store: Store, now: datetime, asked: Options, *, dry_run: bool = False) -
     models, model, no_spend = _fit(store, now, asked, window)
     kept = None
     if not dry_run:
+        store.keep_in_memory(_CACHE_MB)
         with store.write():
             _predict(store, models)
             kept = predictions.keep(store, now, model, as_of=window.until)
