@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from macli.config.keys import SETTINGS, Setting
+from macli.config.keys import SETTINGS
 from macli.config.readers import Cap, QuietHours
+from macli.config.setting import Setting
 from macli.errors import UnknownName
 
 __all__ = ["REGISTRY", "SETTINGS", "Cap", "QuietHours", "Setting", "setting"]

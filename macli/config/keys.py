@@ -1,27 +1,8 @@
 """The settings, key by key: what each means and what holds where nobody set it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-from macli.config import bands, decays, readers
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One key: what it means, how its text is read, and what holds where nobody set it.
-
-    ``read`` turns text into the typed value; ``clean`` stands in for it when a person sets the
-    value, where checking costs more than reading does. ``default`` is text too; None means unset.
-    """
-
-    key: str
-    kind: str
-    read: Callable[[str], Any]
-    default: str | None
-    doc: str
-    clean: Callable[[str], Any] | None = None
-
+from macli.config import readers
+from macli.config.keys_scoring import SCORING
+from macli.config.setting import Setting
 
 SETTINGS = (
     Setting(
@@ -376,62 +357,5 @@ SETTINGS = (
         default="400 days",
         doc="How long letters people wrote are kept.",
     ),
-    Setting(
-        key="points.bands",
-        kind="bands",
-        read=bands.read,
-        default="cold 0, warm 20, hot 50",
-        doc=(
-            "Readiness: names and the lowest score of each, the lowest first; the first is all below the second."
-            " Of the global score."
-        ),
-    ),
-    Setting(
-        key="points.decay",
-        kind="decay",
-        read=decays.read,
-        default="none",
-        doc=(
-            "How points lose their worth where their rule does not say, and those given by hand:"
-            " '50 % every 30 days'. For points from now on; macli points recompute dates those there are anew."
-        ),
-    ),
-    Setting(
-        key="points.floor",
-        kind="points",
-        read=readers.points,
-        default=None,
-        doc=(
-            "A score is shown, and asked for in rules, as at least this; what was given and taken is kept as it is."
-            " Scores may be below zero where unset."
-        ),
-    ),
-    Setting(
-        key="predictions.max_age",
-        kind="duration",
-        read=readers.duration,
-        default="30 days",
-        doc="How long a prediction counts; an older one is no data, as if there were none.",
-    ),
-    Setting(
-        key="predictions.refit",
-        kind="duration",
-        read=readers.duration,
-        default=None,
-        doc="macli tick fits the predictions anew when they are so old; where unset, only macli prediction fit does.",
-    ),
-    Setting(
-        key="stages.inclusive",
-        kind="bool",
-        read=readers.flag,
-        default="false",
-        doc="A score equal to a stage's threshold leads to the stage; where false, only a higher one does.",
-    ),
-    Setting(
-        key="stages.demote",
-        kind="bool",
-        read=readers.flag,
-        default="false",
-        doc="A score that falls to a threshold or below it leads back to the stage before; where false, never.",
-    ),
+    *SCORING,
 )
