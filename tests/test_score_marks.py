@@ -3,17 +3,21 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from macli import events
+from macli import contacts, events
+from macli.campaign import edit, showing, starting
+from macli.campaign.problems import BadDefinition
 from macli.clock import to_ms
 from macli.lifecycle import decaying, points
 from macli.model import NewEvent
-from macli.store import point_rules, scopes, score_marks
+from macli.store import campaigns, point_rules, scopes, score_marks
 from macli.store.point_rules import PointRule
 from macli.store.scopes import GLOBAL, Scope
 from macli.store.score_marks import Kind
+from macli.tick.tick import run_tick
 from tests.world import NOW, World, add_contacts, new_world
 
 DAY = timedelta(days=1)
@@ -125,3 +129,93 @@ def test_a_value_is_told_of_when_time_takes_the_score_down_to_it(world: World) -
     decaying.sweep(world.store, NOW + DAY)
     assert told(world, "score.reached", "old", "score") == [(10, 5)]
     assert told(world, "score.exceeded", "score") == [(10,), (5,)]
+
+
+# Campaigns
+
+
+def plan(world: World, event: Any, *, steps: Any = None) -> None:
+    definition = {"name": "hot", "entry": {"event": event}, "steps": steps or [{"tag": "HOT"}]}
+    edit.save(world.store, NOW, definition, zone=ZoneInfo("UTC"))
+
+
+def start(world: World) -> None:
+    row = campaigns.get(world.store, "hot")
+    engine = world.engine()
+    starting.activate(world.store, NOW, row, setting=engine.setting, zone=engine.zone)
+
+
+def tagged(world: World) -> list[str]:
+    sql = "SELECT tags.name FROM contact_tags JOIN tags ON tags.id = tag_id WHERE contact_id = 1 ORDER BY tags.name"
+    return [row["name"] for row in world.store.rows(sql)]
+
+
+def marks(world: World) -> list[tuple[Any, ...]]:
+    return [(str(row["scope"]), row["kind"], row["points"]) for row in score_marks.listed(world.store)]
+
+
+def test_e14_a_campaign_that_starts_at_a_score_watches_it_by_itself(world: World) -> None:
+    plan(world, {"name": "score.reached", "where": "value = 200"})
+    start(world)
+    give(world, 199)
+    give(world, 2)
+    run_tick(world.engine(NOW + timedelta(minutes=1)))
+    assert tagged(world) == []
+    give(world, -1)
+    run_tick(world.engine(NOW + timedelta(minutes=2)))
+    assert tagged(world) == ["HOT"]
+
+
+def test_e13_a_campaign_can_start_at_the_first_time_a_score_is_exceeded(world: World) -> None:
+    plan(world, {"name": "score.exceeded", "where": "value = 150 and first = true"})
+    start(world)
+    give(world, 150)
+    run_tick(world.engine(NOW + timedelta(minutes=1)))
+    assert tagged(world) == []
+    give(world, 1)
+    run_tick(world.engine(NOW + timedelta(minutes=2)))
+    assert tagged(world) == ["HOT"]
+
+
+def test_a_step_can_wait_for_the_points_of_a_tag(world: World) -> None:
+    wait = {"wait_for": {"event": "tag.scored", "where": "tag = vip and value = 10", "timeout": "3 days"}}
+    plan(world, "tag.added", steps=[{**wait, "then": [{"tag": "HOT"}]}])
+    start(world)
+    assert marks(world) == [("VIP", "at_least", 10)]
+    contacts.tag_where(world.store, NOW, "SELECT 1 AS id", {}, "VIP", "test")
+    run_tick(world.engine(NOW + timedelta(minutes=1)))
+    give(world, 12, scopes.find(world.store, Scope(kind="tag", name="VIP")) or 0)
+    run_tick(world.engine(NOW + timedelta(minutes=2)))
+    assert tagged(world) == ["HOT", "VIP"]
+
+
+def test_several_values_and_scopes_are_each_watched(world: World) -> None:
+    plan(world, {"name": "score.crossed", "where": 'value in (10, 20) and scope in (global, "group:fit")'})
+    assert sorted(marks(world)) == [
+        ("fit", "crossed", 10),
+        ("fit", "crossed", 20),
+        ("global", "crossed", 10),
+        ("global", "crossed", 20),
+    ]
+
+
+@pytest.mark.parametrize("where", [None, "value > 200", "score = 200", "value != 200", "value = many"])
+def test_a_campaign_that_says_no_value_is_refused_and_told_what_to_write(world: World, where: str | None) -> None:
+    with pytest.raises(BadDefinition, match=r"score\.reached of which value") as refused:
+        plan(world, {"name": "score.reached", **({} if where is None else {"where": where})})
+    assert "value = 200" in str(refused.value.hint)
+    assert marks(world) == []
+
+
+def test_a_campaign_that_names_a_stage_that_is_not_there_is_refused(world: World) -> None:
+    with pytest.raises(BadDefinition, match="Sales/Offer"):
+        plan(world, {"name": "score.reached", "where": 'value = 5 and scope = "stage:Sales/Offer"'})
+
+
+def test_e2_what_an_event_of_scores_means_is_shown_with_the_campaign(world: World) -> None:
+    plan(world, {"name": "score.reached", "where": "value = 200"})
+    engine = world.engine()
+    row = campaigns.get(world.store, "hot")
+    told = showing.shown(world.store, row, setting=engine.setting, now=NOW, zone=engine.zone)
+    [said] = told["watches"]
+    assert said.startswith("score.reached of 200 in global: the score is now exactly the value")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from macli.actions.contact_changes import Set
 from macli.actions.sending import Send
 from macli.actions.standing import Funnel
+from macli.campaign import score_events
 from macli.campaign.definition import Campaign, Parsed
 from macli.campaign.problems import BadDefinition, Problem
 from macli.campaign.reader import Mention
@@ -125,6 +126,7 @@ def problems_of(known: Known, mentions: Iterable[Mention], campaign: Campaign | 
     """What is not there; ``campaign`` is None where the definition itself could not be read."""
     found = [problem for one in mentions for problem in _LOOKUPS.get(one.kind, _nothing)(known, one)]
     if campaign is not None:
+        found += score_events.problems(known.check_scope, campaign)
         for node in campaign.each_step():
             if isinstance(node.action, Send):
                 found += _send(known, campaign, node, node.action)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from macli.actions import Action
 from macli.actions.sending import Send
 from macli.actions.waiting import Wait
-from macli.campaign import checks
+from macli.campaign import checks, score_events
 from macli.campaign.definition import Campaign, Parsed, parse
 from macli.campaign.loading import load
 from macli.campaign.problems import BadDefinition, Places, Problem
@@ -61,6 +61,7 @@ def save(
         checks.check(store, parsed, now=now, zone=zone)
         if campaign is None:
             campaigns.create(store, now, _written(store, definition, parsed, origin))
+            score_events.watch(store, now, parsed.campaign)
             return Saved(name=parsed.campaign.name, version=1, change="created")
         version = campaign["current_version"]
         document = campaigns.document(store, campaign)
@@ -70,6 +71,7 @@ def save(
         _refuse_another_action(store, campaign, parsed)
         entry_changed = document["entry"] != definition["entry"]
         number = campaigns.add_version(store, now, campaign["id"], _written(store, definition, parsed, origin))
+        score_events.watch(store, now, parsed.campaign)
         _follow_the_start(store, now, campaign, parsed.campaign, zone)
         if entry_changed:
             campaign_states.look_at_all_again(store, campaign["id"])

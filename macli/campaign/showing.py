@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from macli.campaign import describe, schedule
+from macli.campaign import describe, schedule, score_events
 from macli.campaign.definition import Campaign
 from macli.campaign.loading import load
 from macli.campaign.readiness import findings
@@ -30,6 +30,7 @@ def shown(store: Store, row: Row, *, setting: Callable[[str], Any], now: datetim
         "sender": _sender(campaign),
         "segments": campaigns.segments_of(store, row["id"]),
         "entry": describe.entry_in_words(campaign.entry),
+        "watches": score_events.in_words(campaign),
         "exit": campaign.exit,
         "goal": campaign.goal,
         "conversion": describe.conversion_in_words(campaign.conversion),

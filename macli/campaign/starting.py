@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from macli.campaign import edit
+from macli.campaign import edit, score_events
 from macli.campaign.definition import Campaign
 from macli.campaign.entry_rule import existing_rule
 from macli.campaign.loading import load
@@ -61,7 +61,9 @@ def activate(
         state: CampaignState = "active" if waits is None else "scheduled"
     else:
         last = _last_event_before(store, defined)
-        state = campaign_states.start(store, now, campaign, start_at=start, from_event=last)
+        with store.write():
+            score_events.watch(store, now, defined)
+            state = campaign_states.start(store, now, campaign, start_at=start, from_event=last)
     return Begun(state=state, start_at=None if waits is None else to_ms(waits), notes=notes)
 
 
