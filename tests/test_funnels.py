@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from macli import contacts, events, selection
+from macli import contacts, events, segments, selection
 from macli.clock import to_ms
 from macli.errors import OperationFailed, UnknownName, UsageError
 from macli.lifecycle import arranging, points
@@ -424,3 +424,52 @@ def test_p51_a_lead_becomes_a_customer_once_and_rules_see_it(macli: Run, people:
     assert macli("contact", "convert", "--where", "has email").code == 2
     assert "2 contacts became customers" in macli("contact", "convert", "--where", "has email", "--yes").out
     assert len(listed(macli, "event", "list", "--name", "contact.converted")) == 3
+
+
+# What names them
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"steps": [{"funnel": {"name": "sales", "stage": "offer"}}]},
+        {"steps": [{"if": "in funnel Sales at Offer", "then": [{"tag": "x"}]}]},
+        {"steps": [{"points": {"add": 5, "scope": "stage:Sales/Offer"}}]},
+        {"steps": [{"tag": "x"}], "conversion": {"stage": "Sales/Offer"}},
+        {
+            "entry": {"event": {"name": "funnel.entered", "where": 'funnel = "Sales" and stage = Offer'}},
+            "steps": [{"tag": "x"}],
+        },
+    ],
+)
+def test_a_stage_that_a_campaign_names_is_neither_renamed_nor_removed(world: World, definition: dict[str, Any]) -> None:
+    add_campaign(world.store, "hunt", **{"entry": {"rule": "has email"}, **definition})
+    for change in ({"rename_stage": "Offer=Proposal"}, {"remove": "Offer"}, {"name": "Deals"}):
+        with pytest.raises(OperationFailed, match="is in use by the campaign 'hunt'"):
+            edit(world, **change)
+    edit(world, rename_stage="Lead=Prospect", name="SALES")
+    assert names(world.store) == ["Prospect", "Offer", "Won"]
+
+
+def test_a_funnel_that_a_segment_or_a_point_rule_names_keeps_its_name(world: World) -> None:
+    segments.create(world.store, NOW, world.engine().zone, "buyers", rule="in funnel Sales")
+    rule = point_rules.PointRule(
+        name="moves",
+        event="funnel.entered",
+        condition="stage = Won",
+        points=1,
+        scopes=(Scope(kind="global", name="global"),),
+    )
+    point_rules.add(world.store, to_ms(NOW), rule)
+    with pytest.raises(OperationFailed, match="in use by the segment 'buyers'"):
+        arranging.remove(world.store, funnels.get(world.store, "Sales"))
+    with pytest.raises(OperationFailed, match="in use by the point rule 'moves'"):
+        edit(world, rename_stage="Won=Closed")
+
+
+def test_a_campaign_that_is_over_holds_no_name(world: World) -> None:
+    add_campaign(world.store, "hunt", steps=[{"funnel": "Sales"}])
+    with world.store.write():
+        world.store.execute("UPDATE campaigns SET state = 'finished'")
+    edit(world, name="Deals")
+    assert funnels.get(world.store, "Deals")["name"] == "Deals"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from macli import contacts, events
 from macli.clock import to_ms
-from macli.errors import UnknownName, UsageError
+from macli.errors import OperationFailed, UnknownName, UsageError
 from macli.lifecycle import ladder, stages
 from macli.lifecycle.points import give_where
 from macli.model import NewEvent
@@ -22,7 +22,7 @@ from macli.store import Store, open_store, point_rules, settings
 from macli.store import stages as kept
 from macli.store.scopes import GLOBAL, Scope
 from tests.conftest import Run
-from tests.world import NOW, World, add_contacts, new_world
+from tests.world import NOW, World, add_campaign, add_contacts, new_world
 
 DAY = timedelta(days=1)
 
@@ -460,3 +460,19 @@ def test_the_report_on_stages_counts_who_came_and_went_on(world: World) -> None:
     assert [told[name]["conversion"] for name in ("Awareness", "Consideration", "Purchase")] == [100.0, 50.0, 0.0]
     assert (told["Consideration"]["median_seconds"], told["Awareness"]["median_seconds"]) == (2 * 86_400, None)
     assert (told["Consideration"]["now"], told["Consideration"]["mean_score"]) == (1, 30.0)
+
+
+def test_a_stage_that_a_campaign_waits_for_keeps_its_name_and_its_place(world: World) -> None:
+    add_campaign(
+        world.store,
+        "hunt",
+        entry={"event": {"name": "stage.entered", "where": 'stage = "Purchase"'}},
+        steps=[{"tag": "hot"}],
+    )
+    with pytest.raises(OperationFailed, match="the stage 'Purchase' is in use by the campaign 'hunt'"):
+        stages.describe(world.store, NOW, "Purchase", rename="Buying", description=None)
+    with pytest.raises(OperationFailed):
+        stages.make(world.store, NOW, ladder.Remove(name="purchase"))
+    stages.describe(world.store, NOW, "Purchase", rename="PURCHASE", description="Bought something.")
+    stages.describe(world.store, NOW, "Loyalty", rename="Fans", description=None)
+    assert [name for name, _ in thresholds(world.store)][-2:] == ["PURCHASE", "Fans"]

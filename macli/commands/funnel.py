@@ -99,8 +99,7 @@ def edit(
 ) -> None:
     """Change a funnel: its name, and which stages it has in which order.
 
-    A stage somebody stands on goes only with --move-to. Campaigns and rules name funnels and stages: look at
-    them after a change of names.
+    A stage somebody stands on goes only with --move-to. What a campaign or a rule names keeps its name.
 
     Example: macli funnel edit Sales --add Demo --after Lead
     """

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from macli.clock import to_ms
 from macli.commands import funnel_options, meant, options
 from macli.commands.contact_changes import Contact, people
 from macli.context import Macli
@@ -94,19 +93,19 @@ def edit(
 
     Example: macli stage edit Purchase --threshold 60
     """
-    from macli.lifecycle import ladder
-    from macli.store import stages
+    from macli.lifecycle import ladder, stages
+    from macli.store import stages as kept
 
     macli = Macli.of(ctx)
     if threshold is None and rename is None and description is None:
         raise UsageError("nothing to change", hint="for example --threshold 60")
-    stage_id = stages.get(macli.store, name)["id"]
+    name = kept.get(macli.store, name)["name"]
     change = None if threshold is None else ladder.SetThreshold(name=name, threshold=threshold)
     if not _agreed(macli, change, dry_run=dry_run, yes=yes):
         return
     with macli.store.write():
         moved = 0 if change is None else _make(macli, change)
-        stages.change(macli.store, to_ms(macli.now()), stage_id, name=rename, description=description)
+        stages.describe(macli.store, macli.now(), name, rename=rename, description=description)
     _say(macli, f"changed the stage {rename or name!r}", moved)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from macli.clock import to_ms
 from macli.errors import OperationFailed, UsageError
+from macli.lifecycle import uses
 from macli.lifecycle.funnels import move_where
 from macli.store import Row, Store, funnels
 
@@ -47,6 +48,8 @@ def edit(store: Store, now: datetime, funnel: Row, changes: Edit, source: str, *
         if changes.description is not None:
             funnels.describe(store, to_ms(now), funnel["id"], changes.description)
         if changes.name is not None:
+            if changes.name.casefold() != funnel["name"].casefold():
+                uses.refuse_used(store, uses.of_funnel(funnel), f"the funnel {funnel['name']!r}")
             funnels.rename(store, to_ms(now), funnel, changes.name)
     return moved
 
@@ -62,7 +65,14 @@ def _rename_stage(store: Store, funnel: Row, text: str) -> None:
     old, equals, new = text.partition("=")
     if not equals:
         raise UsageError(f"--rename-stage {text!r} names no new name", hint="write --rename-stage 'Offer=Proposal'")
-    funnels.rename_stage(store, funnel, funnels.stage(store, funnel, old)["id"], new)
+    stage = funnels.stage(store, funnel, old)
+    if new.strip().casefold() != stage["name"].casefold():
+        _refuse_used(store, funnel, stage)
+    funnels.rename_stage(store, funnel, stage["id"], new)
+
+
+def _refuse_used(store: Store, funnel: Row, stage: Row) -> None:
+    uses.refuse_used(store, uses.of_funnel_stage(funnel, stage), f"the stage {stage['name']!r}")
 
 
 def _arrange(store: Store, funnel: Row, names: list[str]) -> None:
@@ -89,6 +99,7 @@ def _remove_stage(
         )
     if deals := funnels.deals_on(store, gone["id"]):
         raise OperationFailed(f"{deals:,} open deals stand on the stage {gone['name']!r}", hint="macli deal list")
+    _refuse_used(store, funnel, gone)
     moved = 0
     if move_to is None and (count := funnels.count_on(store, gone["id"])):
         raise OperationFailed(
@@ -117,7 +128,8 @@ def remove(store: Store, funnel: Row) -> None:
 
 
 def check_removable(store: Store, funnel: Row) -> None:
-    """Raises OperationFailed where deals are in the funnel, or point rules count to it."""
+    """Raises OperationFailed where something names the funnel, deals are in it, or point rules count to it."""
+    uses.refuse_used(store, uses.of_funnel(funnel), f"the funnel {funnel['name']!r}")
     if deals := funnels.counts(store, funnel["id"])["deals"]:
         raise OperationFailed(f"{deals:,} deals are in the funnel {funnel['name']!r}", hint="macli deal list")
     if rules := funnels.feeding(store, funnel["name"]):

@@ -6,9 +6,10 @@ from typing import Any
 
 from macli import events
 from macli.clock import to_ms
+from macli.lifecycle import uses
 from macli.lifecycle.ladder import Change, Remove, Step, place_of
 from macli.scoring import promoting
-from macli.store import Store, settings, stages
+from macli.store import Row, Store, settings, stages
 from macli.store.scopes import GLOBAL
 from macli.store.stages import Rung
 
@@ -92,13 +93,27 @@ def make(store: Store, now: datetime, change: Change) -> int:
         return moved if isinstance(change, Remove) else settle(store, now, "thresholds")
 
 
+def describe(store: Store, now: datetime, name: str, *, rename: str | None, description: str | None) -> None:
+    """Rename a stage, or describe it anew. Raises UsageError, UnknownName, OperationFailed where it is in use."""
+    with store.write():
+        stage = stages.get(store, name)
+        if rename is not None and " ".join(rename.split()).casefold() != stage["name_key"]:
+            _refuse_used(store, stage)
+        stages.change(store, to_ms(now), stage["id"], name=rename, description=description)
+
+
+def _refuse_used(store: Store, stage: Row) -> None:
+    uses.refuse_used(store, uses.of_stage(stage), f"the stage {stage['name']!r}")
+
+
 def _prepare(store: Store, now: datetime, change: Change, before: Sequence[Step]) -> list[Rung]:
-    """Write down the moves of a change; the ladder their positions are on."""
+    """Write down the moves of a change; the ladder their positions are on. Raises OperationFailed."""
     after = change.of(before)
     if not isinstance(change, Remove):
         ladder = _ladder(store, after)
         _gather(store, now, ladder, None)
         return ladder
+    _refuse_used(store, stages.get(store, change.name))
     ladder = _ladder(store, before)
     promoting.begin(store, _MOVES)
     gone = ladder[place_of(before, change.name)]
