@@ -69,6 +69,18 @@ def test_g10_a_task_for_a_named_person_and_one_for_nobody(world: World) -> None:
     assert [event.get("assignee") for _, event in said(world, "task.added")] == ["anna", None]
 
 
+def test_t4_each_task_is_told_of_once_whatever_its_owner_is_called(world: World) -> None:
+    add_staff(world.store, "Łucja", "Øyvind")
+    for contact, name in ((1, "Łucja"), (2, "ben"), (3, "øyvind")):
+        own(world, contact, name)
+    tasks.create_where(world.store, NOW, "SELECT id FROM contacts", {}, "Call", "automation", owner=True)
+    told = sorted((event["task"], event.get("assignee")) for _, event in said(world, "task.added"))
+    assert told == [(1, "Łucja"), (2, "ben"), (3, "Øyvind"), (4, None)]
+    rule = selection.event_where_of(world.store, 'assignee = "ŁUCJA"', NOW, world.engine().zone)
+    found = f"SELECT contact_id FROM events WHERE name = 'task.added' AND {rule.sql}"
+    assert [row["contact_id"] for row in world.store.rows(found, rule.params)] == [1]
+
+
 def test_t4_a_task_ends_once_and_can_begin_again(world: World) -> None:
     number = tasks.add(world.store, NOW, "Call", "cli", contact_id=1, assignee_id=staff_id(world, "anna"))
     assert tasks.close(world.store, NOW, number, "done", "cli")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+from macli.address import fold_json
 from macli.clock import iso, to_ms
 from macli.contacts import ONE
 from macli.errors import UsageError
@@ -51,10 +52,7 @@ def create_where(
                 "task_now": to_ms(now),
             },
         )
-        for row in store.rows(_ASSIGNEES, {"before": before}):
-            said = {"title": title, "assignee": row["name"], "due": iso(due_at)}
-            made_for = {"before": before, "assignee": row["assignee_id"]}
-            tell_of_many(store, now, "task.added", _MADE, made_for, said, {"task": "id"}, source)
+        _tell_all(store, now, before, {"title": title, "due": iso(due_at)}, source)
     return made
 
 
@@ -83,17 +81,36 @@ WHERE contacts.id IN ({ids})
   AND contacts.state <> 'erased'
 """
 
+
+def _tell_all(store: Store, now: datetime, before: int, said: Mapping[str, Any], source: str) -> None:
+    """Tell of the tasks behind ``before``; of those of names that SQL cannot fold for each name apart."""
+    names = {row["assignee_id"]: row["name"] for row in store.rows(_ASSIGNEES, {"before": before})}
+    odd = {one: name for one, name in names.items() if fold_json({"assignee": name}) is not None}
+    own = {"task": "id"}
+    for one, name in odd.items():
+        made = {"before": before, "assignee": one}
+        tell_of_many(store, now, "task.added", _OF_ONE, made, {**said, "assignee": name}, own, source)
+    others = _OF_OTHERS.format(odd=", ".join(map(str, odd)) or "-1")
+    own["assignee"] = "(SELECT staff.name FROM staff WHERE staff.id = tasks.assignee_id)"
+    tell_of_many(store, now, "task.added", others, {"before": before}, said, own, source)
+
+
 _ASSIGNEES = """
-SELECT DISTINCT tasks.assignee_id, staff.name
-FROM tasks
-LEFT JOIN staff ON staff.id = tasks.assignee_id
-WHERE tasks.id > :before
+SELECT staff.id AS assignee_id, staff.name
+FROM staff
+WHERE staff.id IN (SELECT assignee_id FROM tasks WHERE id > :before)
 """
 
-_MADE = """
+_OF_ONE = """
 FROM tasks
 WHERE id > :before
-  AND coalesce(assignee_id, 0) = coalesce(:assignee, 0)
+  AND assignee_id = :assignee
+"""
+
+_OF_OTHERS = """
+FROM tasks
+WHERE id > :before
+  AND coalesce(assignee_id, 0) NOT IN ({odd})
 """
 
 
