@@ -82,5 +82,6 @@ TERMS = (
     _term("task", "something to do, by whom and until when", "to-do, zadanie"),
     _term("deal", "business with a contact that may be won or lost, and what it is worth", "opportunity"),
     _term("call", "a telephone call with a contact, and what came of it"),
-    _term("inbox", "the mails people wrote, which a mailbox took in"),
+    _term("letter", "a mail that a person wrote to us and a mailbox took in", "incoming mail, message"),
+    _term("inbox", "the letters people wrote"),
 )  # fmt: skip
