@@ -11,11 +11,27 @@ from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+from rule_world import SCOPES
+
 from macli import rules
 from macli.address import BadAddress, normalise_email, normalise_tag
 from macli.clock import from_ms, parse_when
 from macli.rules import comparisons, moments, tree
-from macli.rules.predicates import attributes, consents, dates, events, membership, messages, tags, visits
+from macli.rules.predicates import (
+    attributes,
+    consents,
+    dates,
+    events,
+    lifecycle,
+    membership,
+    messages,
+    owners,
+    predictions,
+    scores,
+    tags,
+    visits,
+    work,
+)
 from macli.rules.values import Literal
 from macli.rules.vocabulary import CORE, CORE_DATES
 
@@ -80,6 +96,32 @@ def fits(rule: tree.Rule, contact: Contact, world: World) -> bool:
             return any(not ended for _, ended in _rounds(rule.campaign, contact, world))
         case membership.FinishedCampaign():
             return any(ended for _, ended in _rounds(rule.campaign, contact, world))
+        case scores.Score():
+            return _number(rule.test, _points(rule.scope, contact, world))
+        case scores.Readiness():
+            bands = world.vocabulary.setting("points.bands")
+            points = _points(None, contact, world)
+            return next(band.name for band in bands if points in band) == rule.band.text.lower()
+        case lifecycle.Stage():
+            return _stands(rule, contact, world)
+        case lifecycle.InFunnel():
+            return any(_stays(rule, stage, entered, world) for stage, entered in contact["funnels"].items())
+        case lifecycle.Rfm():
+            return _banded(rule, contact, world)
+        case predictions.Predicted():
+            return _likely(rule, contact, world)
+        case owners.Owner():
+            return _owned(rule, contact, world)
+        case work.HasNote():
+            return any(_noted(rule, note, world) for note in contact["notes"])
+        case work.HasTask():
+            return any(_to_do(rule, task, world) for task in contact["tasks"])
+        case work.HasDeal():
+            return any(_dealt(rule, deal, world) for deal in contact["deals"])
+        case work.HasCall():
+            return any(_called(rule, call, world) for call in contact["calls"])
+        case work.HasMail():
+            return any(_wrote(rule, mail, world) for mail in contact["mails"])
     raise AssertionError(rule)
 
 
@@ -376,3 +418,124 @@ def _received(leaf: messages.Received, send: dict[str, Any], world: World) -> bo
     if leaf.when is None:
         return True
     return send["left_at"] is not None and was(leaf.when, from_ms(send["left_at"]), world)
+
+
+# Points, stages, funnels, RFM, predictions, owners
+
+
+def _points(scope: Literal | None, contact: Contact, world: World) -> int:
+    number = 1 if scope is None else SCOPES.get("tag:OLD" if scope.text == "old" else scope.text)
+    points = contact["scores"].get(number, 0)
+    floor = world.vocabulary.setting("points.floor")
+    return points if floor is None else max(points, floor)
+
+
+def _stands(leaf: lifecycle.Stage, contact: Contact, world: World) -> bool:
+    if contact["stage"] is None:
+        return False
+    number, entered = contact["stage"]
+    if leaf.stage is None:
+        return True
+    stage = world.vocabulary.stages[leaf.stage.text.casefold()]
+    return (number >= stage.id if leaf.later else number == stage.id) and _long_enough(leaf.stay, entered, world)
+
+
+def _long_enough(stay: moments.Duration | None, entered: int, world: World) -> bool:
+    return stay is None or world.now - from_ms(entered) >= stay.span
+
+
+def _stays(leaf: lifecycle.InFunnel, stage: int, entered: int, world: World) -> bool:
+    return stage in _placed(leaf.funnel, leaf.stages, world) and _long_enough(leaf.stay, entered, world)
+
+
+def _placed(funnel: Literal, stages: tuple[Literal, ...], world: World) -> list[int]:
+    known = world.vocabulary.funnels[funnel.text.casefold()].stages
+    return [known[stage.text.casefold()].id for stage in stages] if stages else [stage.id for stage in known.values()]
+
+
+def _banded(leaf: lifecycle.Rfm, contact: Contact, world: World) -> bool:
+    bands = contact["rfm"].get(world.vocabulary.reports[leaf.report.text.casefold()].id)
+    if bands is None:
+        return False
+    found = dict(zip(("recency", "frequency", "monetary"), bands, strict=True))
+    return all(found[name] in [word.text for word in words] for name, words in leaf.bands)
+
+
+def _likely(leaf: predictions.Predicted, contact: Contact, world: World) -> bool:
+    probability, at = contact["predictions"].get(leaf.kind, (None, 0))
+    if probability is None or world.now - from_ms(at) > world.vocabulary.setting("predictions.max_age"):
+        return False
+    if leaf.level is not None:
+        level = {"large": "high", "very large": "very high"}.get(leaf.level.text, leaf.level.text)
+        levels = ["small", "medium", "high", "very high"]
+        return levels[sum(probability > end for end in (0.25, 0.5, 0.75))] == level
+    match leaf.test:
+        case comparisons.IsSet():
+            return True
+        case comparisons.Ordered(sign=sign, value=literal):
+            return _compare(sign, probability, float(literal.text[:-1]) / 100)
+    low, high = (float(literal.text[:-1]) / 100 for literal in leaf.test.when.points)
+    return low <= probability <= high
+
+
+def _member(name: Literal, world: World) -> int:
+    return world.vocabulary.staff[name.text.casefold()].id
+
+
+def _owned(leaf: owners.Owner, contact: Contact, world: World) -> bool:
+    found = [member for member, kind in contact["owners"].items() if leaf.kind in (kind, "any")]
+    if leaf.group is not None:
+        return leaf.group.text == "sales" and 1 in found
+    return bool(found) if leaf.who is None else _member(leaf.who, world) in found
+
+
+# Notes, tasks, deals, calls, mails
+
+
+def _moment(when: moments.When | None, at: int | None, world: World) -> bool:
+    return when is None or (at is not None and was(when, from_ms(at), world))
+
+
+def _whose(name: Literal | None, member: int | None, world: World) -> bool:
+    return name is None or member == _member(name, world)
+
+
+def _holds(part: Literal | None, *texts: str) -> bool:
+    return part is None or any(part.text.casefold() in text.casefold() for text in texts)
+
+
+def _noted(leaf: work.HasNote, note: dict[str, Any], world: World) -> bool:
+    whose = _whose(leaf.author, note["author_id"], world)
+    return whose and _holds(leaf.part, note["text"]) and _moment(leaf.when, note["created_at"], world)
+
+
+def _to_do(leaf: work.HasTask, task: dict[str, Any], world: World) -> bool:
+    if leaf.state == "overdue":
+        if task["state"] != "open" or task["due_at"] is None or from_ms(task["due_at"]) >= world.now:
+            return False
+    elif leaf.state is not None and task["state"] != leaf.state:
+        return False
+    at = task["due_at"] if leaf.due else task["created_at"]
+    return _whose(leaf.assignee, task["assignee_id"], world) and _moment(leaf.when, at, world)
+
+
+def _dealt(leaf: work.HasDeal, deal: dict[str, Any], world: World) -> bool:
+    if leaf.state not in (None, deal["state"]) or leaf.currency not in (None, deal["currency"]):
+        return False
+    if leaf.worth is not None and (
+        deal["value"] is None or not _compare(leaf.sign, deal["value"], float(leaf.worth.text))
+    ):
+        return False
+    if leaf.funnel is not None and deal["stage_id"] not in _placed(leaf.funnel, leaf.stages, world):
+        return False
+    return _moment(leaf.when, deal["closed_at"] if leaf.state in ("won", "lost") else deal["created_at"], world)
+
+
+def _called(leaf: work.HasCall, call: dict[str, Any], world: World) -> bool:
+    if leaf.direction is not None and call["direction"] != {"incoming": "in", "outgoing": "out"}[leaf.direction]:
+        return False
+    return _whose(leaf.by, call["staff_id"], world) and _moment(leaf.when, call["at"], world)
+
+
+def _wrote(leaf: work.HasMail, mail: dict[str, Any], world: World) -> bool:
+    return _holds(leaf.part, mail["subject"], mail["body"]) and _moment(leaf.when, mail["at"], world)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from macli.address import fold_json
 from macli.clock import to_ms
-from macli.rules import KnownCampaign, KnownSegment, Vocabulary
+from macli.rules import KnownCampaign, KnownFunnel, KnownName, KnownSegment, KnownStage, Vocabulary
 from macli.rules.asked import Count
 from macli.rules.comparisons import Among, During, Equals, IsSet, Ordered, Texted
 from macli.rules.moments import Duration, When
@@ -19,9 +19,14 @@ from macli.rules.predicates.attributes import Attribute, Everyone
 from macli.rules.predicates.consents import Has, HasDevice, Opted, Suppressed
 from macli.rules.predicates.dates import Anniversary
 from macli.rules.predicates.events import Happened, Property
+from macli.rules.predicates.lifecycle import BANDS, InFunnel, Rfm, Stage
 from macli.rules.predicates.membership import FinishedCampaign, InCampaign, InSegment
 from macli.rules.predicates.messages import Received
+from macli.rules.predicates.owners import Owner
+from macli.rules.predicates.predictions import ALSO, LEVELS, Predicted
+from macli.rules.predicates.scores import Readiness, Score
 from macli.rules.predicates.tags import Tagged
+from macli.rules.predicates.work import HasCall, HasDeal, HasMail, HasNote, HasTask
 from macli.rules.tree import And, Or, Rule, negate
 from macli.rules.values import Literal
 from macli.store import Store, attributes
@@ -35,7 +40,7 @@ TYPES = {
     "plan": "text",
     "имя": "text",
     "event": "text",
-    "score": "number",
+    "grade": "number",
     "orders": "number",
     "vip": "bool",
     "paid": "bool",
@@ -52,7 +57,35 @@ VOCABULARY = Vocabulary(
         "listed": KnownSegment(id=3, name="listed"),
     },
     campaigns={"spring": KnownCampaign(id=1, name="Spring"), "új": KnownCampaign(id=2, name="Új")},
+    stages={
+        "first talk": KnownStage(id=1, name="First talk", position=1),
+        "purchase": KnownStage(id=2, name="Purchase", position=2),
+        "ж": KnownStage(id=3, name="Ж", position=3),
+    },
+    funnels={
+        "sales": KnownFunnel(
+            id=1,
+            name="Sales",
+            stages={
+                "offer": KnownStage(id=1, name="Offer", position=1),
+                "won it": KnownStage(id=2, name="Won it", position=2),
+            },
+        ),
+        "új": KnownFunnel(id=2, name="Új", stages={"offer": KnownStage(id=3, name="Offer", position=1)}),
+        "empty": KnownFunnel(id=3, name="Empty"),
+    },
+    staff={name.casefold(): KnownName(id=number, name=name) for number, name in enumerate(("Anna", "Żaneta"), start=1)},
+    staff_groups={"sales": "Sales", "nobody": "Nobody"},
+    reports={"spring": KnownName(id=1, name="Spring"), "új": KnownName(id=2, name="Új")},
+    scopes={
+        ("tag", "old"): "tag:OLD",
+        ("group", "fit"): "group:fit",
+        ("group", "rare"): "group:rare",
+        ("stage", "sales/offer"): "stage:Sales/Offer",
+    },
 )
+SCOPES = {"global": 1, "tag:OLD": 2, "group:fit": 3, "stage:Sales/Offer": 4}
+"""The scopes of points by what a rule calls them; nothing was ever counted for group:rare."""
 
 PIECES = (
     *"aAbzZ019 ßẞſsSkKİiIıĞЖжΣσς日😀éeﬁ%_\\'\"*?#()[]{}.,;:/-+&|<>=!@$^`~",
@@ -108,7 +141,7 @@ values = {
     "date": st.one_of(date_texts, date_texts, anything),
 }
 TAGS = ("OLD", "ZOLTY", "NEW_ONE", "ЖЁЛТЫЙ")
-TOPICS = ("", "news", "Ž'x")
+TOPICS = ("", "news", "ž'x")
 STATES = (
     "delivered",
     "accepted",
@@ -149,6 +182,82 @@ visits_of_pages = st.builds(
     urls,
     st.sampled_from([0, 30, 90]),
 )
+
+
+staff = st.none() | st.sampled_from([1, 2])
+written = st.sampled_from(["Budget ŻÓŁW", "a_b", "straße", ""])
+lives = st.fixed_dictionaries(
+    {
+        "scores": st.dictionaries(st.sampled_from(list(SCOPES.values())), st.sampled_from([-3, 0, 1, 2, 5, 20, 60])),
+        "stage": st.none() | st.tuples(st.integers(1, 3), milliseconds),
+        "left_stages": st.sets(st.integers(1, 3)),
+        # By the stage; two of one funnel at once there cannot be.
+        "funnels": st.dictionaries(st.sampled_from([1, 2, 3]), milliseconds).filter(
+            lambda found: not {1, 2} <= set(found)
+        ),
+        "left_funnels": st.sets(st.sampled_from([1, 2, 3])),
+        "rfm": st.dictionaries(
+            st.sampled_from([1, 2]), st.tuples(*(st.sampled_from(words) for words in BANDS.values()))
+        ),
+        "predictions": st.dictionaries(
+            st.sampled_from(["churn", "purchase"]),
+            st.tuples(st.sampled_from([0.0, 0.25, 0.26, 0.5, 0.6, 0.75, 0.751, 1.0]), milliseconds),
+        ),
+        "owners": st.dictionaries(st.sampled_from([1, 2]), st.sampled_from(["main", "co"])).filter(
+            lambda owners: list(owners.values()).count("main") < 2
+        ),
+    }
+)
+works = st.fixed_dictionaries(
+    {
+        "notes": st.lists(
+            st.fixed_dictionaries({"text": written.filter(bool), "author_id": staff, "created_at": milliseconds}),
+            max_size=2,
+        ),
+        "tasks": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "title": written,
+                    "state": st.sampled_from(["open", "done", "cancelled"]),
+                    "assignee_id": staff,
+                    "due_at": st.none() | milliseconds,
+                    "created_at": milliseconds,
+                }
+            ),
+            max_size=2,
+        ),
+        "deals": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "title": written,
+                    "state": st.sampled_from(["open", "won", "lost"]),
+                    "value": st.none() | st.sampled_from([0.0, 99.5, 1000.0]),
+                    "currency": st.sampled_from([None, "EUR", "PLN"]),
+                    "stage_id": st.sampled_from([None, 1, 2, 3]),
+                    "created_at": milliseconds,
+                    "closed_at": st.none() | milliseconds,
+                }
+            ),
+            max_size=2,
+        ),
+        "calls": st.lists(
+            st.fixed_dictionaries({"direction": st.sampled_from(["in", "out"]), "staff_id": staff, "at": milliseconds}),
+            max_size=2,
+        ),
+        "mails": st.lists(st.fixed_dictionaries({"subject": written, "body": written, "at": milliseconds}), max_size=2),
+    }
+)
+NO_LIFE: dict[str, Any] = {
+    "scores": {},
+    "stage": None,
+    "left_stages": set(),
+    "funnels": {},
+    "left_funnels": set(),
+    "rfm": {},
+    "predictions": {},
+    "owners": {},
+}
+NO_WORK: dict[str, Any] = {"notes": [], "tasks": [], "deals": [], "calls": [], "mails": []}
 
 
 def contacts() -> st.SearchStrategy[dict[str, Any]]:
@@ -206,6 +315,9 @@ def contacts() -> st.SearchStrategy[dict[str, Any]]:
 def people(draw: st.DrawFn) -> list[dict[str, Any]]:
     """A few contacts; e-mail addresses and external ids are unique among them."""
     found = draw(st.lists(contacts(), min_size=1, max_size=5))
+    for contact in found:
+        contact.update(draw(lives) if draw(st.booleans()) else NO_LIFE)
+        contact.update(draw(works) if draw(st.booleans()) else NO_WORK)
     addresses = draw(st.lists(st.none() | emails, min_size=len(found), max_size=len(found)))
     seen: set[tuple[str, str]] = set()
     for number, (contact, email) in enumerate(zip(found, addresses, strict=True), start=1):
@@ -434,6 +546,125 @@ membership = st.one_of(
     campaigns.map(lambda campaign: InCampaign(campaign=campaign)),
     campaigns.map(lambda campaign: FinishedCampaign(campaign=campaign)),
 )
+named = {
+    kind: st.sampled_from(names).map(lambda text: Literal(text=text))
+    for kind, names in {
+        "scope": [*SCOPES, "old", "group:rare"],
+        "stage": ["First Talk", "Purchase", "ж"],
+        "staff": ["anna", "ŻANETA"],
+        "group": ["sales", "Nobody"],
+        "report": ["spring", "Új"],
+        "level": [*LEVELS, *ALSO],
+        "band": ["cold", "Warm", "hot"],
+        "written": ["budget", "żółw", "_", "SS", "%"],
+    }.items()
+}
+score_tests = st.one_of(
+    st.sampled_from([-4, -3, -1, 0, 1, 2, 3, 5, 20]).flatmap(
+        lambda number: st.sampled_from(["<", "<=", ">", ">="]).map(
+            lambda sign: Ordered(sign=sign, value=Literal(text=f"{number}", quoted=False))
+        )
+    ),
+    TESTS["number"].filter(lambda test: not isinstance(test, IsSet)),
+    listed(st.sampled_from(["-3", "0", "1", "2", "1.5", "60"]).map(lambda text: Literal(text=text, quoted=False))),
+)
+scores = st.one_of(
+    st.builds(lambda scope, test: Score(scope=scope, test=test), st.none() | named["scope"], score_tests),
+    st.builds(lambda scope, test: Score(scope=scope, test=test), st.none() | named["scope"], score_tests),
+    named["band"].map(lambda band: Readiness(band=band)),
+)
+stages = st.one_of(
+    st.just(Stage()),
+    named["stage"].map(lambda stage: Stage(stage=stage, later=True)),
+    st.builds(lambda stage, stay: Stage(stage=stage, stay=stay), named["stage"], st.none() | durations),
+)
+places = st.sampled_from([("sales", "offer"), ("Sales", "Won it"), ("ÚJ", "Offer")]).map(
+    lambda pair: (Literal(text=pair[0]), (Literal(text=pair[1]),))
+) | st.sampled_from([("sales", ()), ("új", ()), ("Empty", ()), ("sales", ("Offer", "won it"))]).map(
+    lambda pair: (Literal(text=pair[0]), tuple(Literal(text=stage) for stage in pair[1]))
+)
+funnels = st.builds(
+    lambda place, stay: InFunnel(funnel=place[0], stages=place[1], stay=stay if place[1] else None),
+    places,
+    st.none() | durations,
+)
+rfm = st.builds(
+    lambda report, bands: Rfm(
+        report=report,
+        bands=tuple((name, tuple(Literal(text=word) for word in words)) for name, words in bands),
+    ),
+    named["report"],
+    st.lists(
+        st.sampled_from(sorted(BANDS)).flatmap(
+            lambda name: st.lists(st.sampled_from(BANDS[name]), min_size=1, max_size=2).map(lambda found: (name, found))
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
+percents = st.sampled_from(["0%", "25%", "26%", "60%", "75.1%", "100%"]).map(
+    lambda text: Literal(text=text, quoted=False)
+)
+predicted = st.builds(
+    lambda kind, asked: Predicted(kind=kind, **asked),
+    st.sampled_from(["churn", "purchase"]),
+    st.one_of(
+        named["level"].map(lambda level: {"level": level}),
+        ordered(percents).map(lambda test: {"test": test}),
+        st.just({"test": IsSet()}),
+        st.lists(percents, min_size=2, max_size=2).map(
+            lambda pair: {"test": During(when=When(word="between", points=tuple(pair)))}
+        ),
+    ),
+)
+owners = st.one_of(
+    st.builds(lambda kind, who: Owner(kind=kind, who=who), st.sampled_from(["main", "co"]), st.none() | named["staff"]),
+    named["staff"].map(lambda who: Owner(kind="any", who=who)),
+    named["group"].map(lambda group: Owner(group=group)),
+)
+sometimes = st.none() | st.none() | whens
+somebody = st.none() | named["staff"]
+work = st.one_of(
+    st.builds(
+        lambda part, author, when: HasNote(part=part, author=author, when=when),
+        st.none() | named["written"],
+        somebody,
+        sometimes,
+    ),
+    st.builds(
+        lambda state, assignee, due, when: HasTask(
+            state=state, assignee=assignee, due=due and when is not None, when=when
+        ),
+        st.sampled_from([None, "open", "done", "cancelled", "overdue"]),
+        somebody,
+        st.booleans(),
+        sometimes,
+    ),
+    st.builds(
+        lambda state, worth, place, when: HasDeal(
+            state=state,
+            **((worth and dict(zip(("sign", "worth", "currency"), worth, strict=True))) or {}),
+            **((place and {"funnel": place[0], "stages": place[1]}) or {}),
+            when=when,
+        ),
+        st.sampled_from([None, "open", "won", "lost"]),
+        st.none()
+        | st.tuples(
+            st.sampled_from(["<", "<=", ">", ">="]),
+            st.sampled_from(["0", "99.5", "1000"]).map(lambda text: Literal(text=text, quoted=False)),
+            st.sampled_from([None, "EUR"]),
+        ),
+        st.none() | places,
+        sometimes,
+    ),
+    st.builds(
+        lambda direction, by, when: HasCall(direction=direction, by=by, when=when),
+        st.sampled_from([None, "incoming", "outgoing"]),
+        somebody,
+        sometimes,
+    ),
+    st.builds(lambda part, when: HasMail(part=part, when=when), st.none() | named["written"], sometimes),
+)
 KINDS = {
     "attributes": attribute_leaves,
     "fields": core_leaves,
@@ -444,6 +675,13 @@ KINDS = {
     "visits": visited,
     "messages": received,
     "membership": membership,
+    "scores": scores,
+    "stages": stages,
+    "funnels": funnels,
+    "rfm": rfm,
+    "predictions": predicted,
+    "owners": owners,
+    "work": work,
 }
 leaves = st.one_of(*KINDS.values(), st.just(Everyone()))
 
@@ -472,8 +710,9 @@ every_rule = trees()
 
 
 def furnish(store: Store) -> None:
-    """The attributes, segments and campaigns of the vocabulary, in a store."""
+    """The names of the vocabulary, in a store."""
     with store.write():
+        _furnish_lifecycle(store)
         for name, kind in TYPES.items():
             attributes.declare(store, 0, name, kind)  # type: ignore[arg-type]
         for segment in VOCABULARY.segments.values():
@@ -497,6 +736,98 @@ def furnish(store: Store) -> None:
             store.execute("INSERT INTO tags (id, name) VALUES (?, ?)", (number, tag))
         for name in INDEXED:
             attributes.index(store, name)
+
+
+def _furnish_lifecycle(store: Store) -> None:
+    for table in ("scopes WHERE id > 1", "funnels", "stages"):
+        store.execute(f"DELETE FROM {table}")  # what a new store begins with
+    for stage in VOCABULARY.stages.values():
+        store.execute(
+            "INSERT INTO stages (id, name, name_key, position, threshold, created_at, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, 0, 0)",
+            (stage.id, stage.name, stage.name.casefold(), stage.position, stage.position * 10),
+        )
+    for funnel in VOCABULARY.funnels.values():
+        store.execute(
+            "INSERT INTO funnels (id, name, name_key, created_at, updated_at) VALUES (?, ?, ?, 0, 0)",
+            (funnel.id, funnel.name, funnel.name.casefold()),
+        )
+        for stage in funnel.stages.values():
+            store.execute(
+                "INSERT INTO funnel_stages (id, funnel_id, name, name_key, position) VALUES (?, ?, ?, ?, ?)",
+                (stage.id, funnel.id, stage.name, stage.name.casefold(), stage.position),
+            )
+    for written, number in list(SCOPES.items())[1:]:
+        kind, _, name = written.partition(":")
+        store.execute(
+            "INSERT INTO scopes (id, kind, name, name_key) VALUES (?, ?, ?, ?)", (number, kind, name, name.casefold())
+        )
+    for known in VOCABULARY.staff.values():
+        store.execute(
+            "INSERT INTO staff (id, name, name_key, created_at, updated_at) VALUES (?, ?, ?, 0, 0)",
+            (known.id, known.name, known.name.casefold()),
+        )
+    store.execute("INSERT INTO staff_groups VALUES (1, 'Sales', 'sales')")
+    for known in VOCABULARY.reports.values():
+        store.execute(
+            "INSERT INTO rfm_reports (id, name, name_key, definition, created_at, updated_at)"
+            " VALUES (?, ?, ?, '{}', 0, 0)",
+            (known.id, known.name, known.name.casefold()),
+        )
+    store.execute("INSERT INTO prediction_models (id, name, source, fitted_at) VALUES (1, 'x', 'x', 0)")
+
+
+def _keep_life(store: Store, key: int, contact: dict[str, Any]) -> None:
+    for scope, points in contact["scores"].items():
+        store.execute("INSERT INTO scores VALUES (?, ?, ?, 0)", (key, scope, points))
+    stays = [(stage, 0, 1) for stage in contact["left_stages"]]
+    if contact["stage"] is not None:
+        stays.append((*contact["stage"], None))
+    for stay in stays:
+        store.execute(
+            "INSERT INTO stage_stays (contact_id, stage_id, entered_at, left_at, cause) VALUES (?, ?, ?, ?, 'x')",
+            (key, *stay),
+        )
+    now = {FUNNEL_OF[stage]: (stage, entered, None) for stage, entered in contact["funnels"].items()}
+    for stay in (*((stage, 0, 1) for stage in contact["left_funnels"]), *now.values()):
+        store.execute(
+            "INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, left_at, cause)"
+            " VALUES (?, ?, ?, ?, ?, 'x')",
+            (key, FUNNEL_OF[stay[0]], *stay),
+        )
+    for report, bands in contact["rfm"].items():
+        store.execute("INSERT INTO rfm_bands VALUES (?, ?, 0, 1, 1.0, ?, ?, ?, NULL)", (report, key, *bands))
+    for kind, (probability, at) in contact["predictions"].items():
+        store.execute(
+            "INSERT INTO predictions (contact_id, kind, probability, model_id, predicted_at) VALUES (?, ?, ?, 1, ?)",
+            (key, kind, probability, at),
+        )
+    for member, kind in contact["owners"].items():
+        store.execute("INSERT INTO owners VALUES (?, ?, ?, 0)", (key, member, kind))
+
+
+FUNNEL_OF = {stage.id: funnel.id for funnel in VOCABULARY.funnels.values() for stage in funnel.stages.values()}
+
+
+def keep_work(store: Store, key: int | None, contact: dict[str, Any]) -> None:
+    """Put notes, tasks, deals, calls and mails into the store, about a contact or about nobody."""
+    for note in contact["notes"]:
+        _add(store, "notes", contact_id=key, folded=note["text"].casefold(), source="test", **note)
+    for task in contact["tasks"]:
+        _add(store, "tasks", contact_id=key, source="test", updated_at=0, **task)
+    for deal in contact["deals"]:
+        funnel = FUNNEL_OF.get(deal["stage_id"])
+        _add(store, "deals", contact_id=key, funnel_id=funnel, source="test", updated_at=0, **deal)
+    for call in contact["calls"]:
+        _add(store, "calls", contact_id=key, source="test", created_at=0, **call)
+    for mail in contact["mails"]:
+        number = store.value("SELECT count(*) FROM mails")
+        sender = {"mailbox": "office", "message_key": f"{number}", "sender": "ann@example.com"}
+        _add(store, "mails", contact_id=key, created_at=0, **sender, **mail)
+
+
+def _add(store: Store, table: str, **row: Any) -> None:
+    store.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' for _ in row)})", tuple(row.values()))
 
 
 def keep(store: Store, found: list[dict[str, Any]], suppressed: set[tuple[str, str]]) -> None:
@@ -524,6 +855,8 @@ def keep(store: Store, found: list[dict[str, Any]], suppressed: set[tuple[str, s
                 " VALUES (?, ?, 'x', 'x', 0, 0)",
                 (key, f"https://push.example/{key}/{place}"),
             )
+        _keep_life(store, key, contact)
+        keep_work(store, key, contact)
         for segment in contact["segments"]:
             store.execute("INSERT INTO segment_members VALUES (?, ?, 0)", (segment, key))
         for turn, (campaign, ended) in enumerate(contact["enrollments"], start=1):
@@ -575,6 +908,8 @@ def someone(number: int, **known: Any) -> dict[str, Any]:
         "sends": [],
         "added_at": 0,
         "updated_at": 0,
+        **NO_LIFE,
+        **NO_WORK,
     }
     return {**nothing, "id": number, **known}
 

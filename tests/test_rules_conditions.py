@@ -69,8 +69,8 @@ CONDITIONS = [
     ("plan is set", known(plan="gold"), NOTHING),
     ("plan = GOLD", known(plan="Gold"), known(plan="golden")),
     ("plan contains old", known(plan="Gold"), known(plan="silver")),
-    ("score > 9", known(score=10), known(score=9)),
-    ("score < 10", known(score=9), known(score="1")),
+    ("grade > 9", known(grade=10), known(grade=9)),
+    ("grade < 10", known(grade=9), known(grade="1")),
     ("expires before 2026-03-04", known(expires="2026-03-03"), known(expires="2026-03-04")),
     ("vip = true", known(vip=True), known(vip=False)),
     # C06: an external event, its fields, period and count

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from macli import rules
-from macli.rules import KnownCampaign, KnownSegment, Vocabulary, pages
+from macli.rules import KnownCampaign, KnownFunnel, KnownName, KnownSegment, KnownStage, Vocabulary, pages
 from macli.rules.parser import parse
 from macli.rules.readers import READERS
 
@@ -22,6 +22,18 @@ VOCABULARY = Vocabulary(
     },
     segments={name: KnownSegment(id=1, name=name) for name in ("vip", "churned")},
     campaigns={name: KnownCampaign(id=1, name=name) for name in ("spring", "welcome")},
+    stages={name.casefold(): KnownStage(id=1, name=name, position=1) for name in ("First talk", "Purchase")},
+    funnels={
+        "sales": KnownFunnel(
+            id=1,
+            name="Sales",
+            stages={name.casefold(): KnownStage(id=1, name=name, position=1) for name in ("First talk", "Offer")},
+        )
+    },
+    staff={"anna": KnownName(id=1, name="anna")},
+    staff_groups={"sales": "sales"},
+    reports={"spring": KnownName(id=1, name="Spring")},
+    scopes={("tag", "vip"): "tag:VIP", ("group", "fit"): "group:fit", ("stage", "sales/offer"): "stage:Sales/Offer"},
 )
 
 

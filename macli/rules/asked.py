@@ -65,6 +65,16 @@ def order(sign: str, value: Literal) -> Asked:
     return Asked(test=Ordered(sign=str(sign), value=value))  # type: ignore[arg-type]
 
 
+@reads("reached")
+def reached(value: Literal) -> Asked:
+    return Asked(test=Ordered(sign=">=", value=value))
+
+
+@reads("exceeded")
+def exceeded(value: Literal) -> Asked:
+    return Asked(test=Ordered(sign=">", value=value))
+
+
 @reads("one_of")
 def one_of(values: tuple[Literal, ...]) -> Asked:
     return Asked(test=Among(values=values))

@@ -11,8 +11,8 @@ from macli.rules.subjects import Column, Moment, Reference, Subject
 from macli.rules.values import Literal
 
 Kind = OneOf["task", "deal", "call", "mail", "note"]
-Holds = AttributeType | OneOf["staff", "funnel", "stage"] | tuple[str, ...]
-"""What a field holds: a plain value, the name of a member of staff, a funnel or a stage, or one of few words."""
+Holds = AttributeType | OneOf["folded", "staff", "funnel", "stage"] | tuple[str, ...]
+"""What a field holds: a plain value, text kept without case, one of what has names, or one of few words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class Entity:
                 return Moment(name=name, sql=sql)
             case "text" | "number" | "bool":
                 return Column(name=name, sql=sql, type=holds, dialect=build.dialect)
+            case "folded":
+                return Column(name=name, sql=sql, type="text", folded=True, dialect=build.dialect)
             case "staff":
                 return Reference(name=name, sql=sql, holds="a member of staff", found=build.member)
             case "funnel":
@@ -118,7 +120,7 @@ NOTE = Entity(
     kind="note",
     table="notes",
     fields={
-        "text": ("text", "notes.text"),
+        "text": ("folded", "notes.folded"),
         "author": ("staff", "notes.author_id"),
         "private": ("bool", "notes.private"),
         "created": ("date", "notes.created_at"),

@@ -56,7 +56,8 @@ def reference() -> str:
         parts.append(f"## {subject.TITLE}\n")
         found = (value for value in vars(subject).values() if inspect.isclass(value))
         for predicate in found:
-            if issubclass(predicate, Leaf) and predicate.__module__ == subject.__name__:
+            own = predicate.__module__ == subject.__name__
+            if own and issubclass(predicate, Leaf) and not inspect.isabstract(predicate):
                 parts.append(f"{inspect.getdoc(predicate)}\n")
     return "\n".join(parts)
 

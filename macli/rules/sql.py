@@ -19,7 +19,7 @@ from macli.clock import to_ms
 from macli.dialect import Dialect
 from macli.errors import did_you_mean
 from macli.rules.errors import RuleError
-from macli.rules.tree import And, Leaf, Not, Or, Rule, depth, leaves
+from macli.rules.tree import And, Leaf, Not, Or, Rule, depth, each_leaf, leaves
 from macli.rules.values import Literal
 from macli.rules.vocabulary import (
     KnownCampaign,
@@ -129,6 +129,11 @@ class Build:
         near = did_you_mean(literal.text, words)
         raise self.error(f"{what} {', '.join(words)}, not {literal.text!r}{near}", literal.at)
 
+    def stage(self, known: Mapping[str, KnownStage], name: Literal, kind: str, hint: str) -> KnownStage:
+        """The stage of that name; one taken away only for a rule that was accepted before. Raises RuleError."""
+        there = {key: stage for key, stage in known.items() if self.stored or not stage.removed}
+        return self.named(kind, there, name, hint)
+
     def member(self, name: Literal) -> list[int]:
         """The id of a member of staff. Raises RuleError."""
         return [self.named("member of staff", self.vocabulary.staff, name, "macli staff list").id]
@@ -176,6 +181,7 @@ class Build:
         outer, self._level = self._level, self._level + depth(rule) + 1
         if self._level > DEEPEST:
             raise self.error(f"segments and brackets nested more than {DEEPEST} deep", 0)
+        rule = each_leaf(rule, lambda leaf: leaf.meant(self))
         self._predicates += sum(1 for _ in leaves(rule))
         if self._predicates > MOST_PREDICATES:
             raise self.error(f"more than {MOST_PREDICATES} conditions in one rule", 0)
@@ -187,7 +193,7 @@ class Build:
         """Whether an index leads straight to the contacts the rule selects."""
         if isinstance(rule, And):
             return all(self.is_direct(child) for child in rule.children)
-        return isinstance(rule, Leaf) and rule.leads(self)
+        return isinstance(rule, Leaf) and rule.meant(self).leads(self)
 
     def _render(self, rule: Rule, negated: bool, reach: float) -> str:
         if isinstance(rule, Not):

@@ -108,16 +108,20 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A text, a number, or a yes or no that a task, a deal, a call, a mail or a note has a column for."""
+    """A text, a number, or a yes or no that a task, a deal, a call, a mail or a note has a column for.
+
+    A ``folded`` one is kept without case.
+    """
 
     name: str
     sql: str
     type: AttributeType
     dialect: Dialect
+    folded: bool = False
 
     def value(self, kind: AttributeType) -> str:
         """The expression that is compared; text is folded."""
-        return self.dialect.casefold(self.sql) if kind == "text" else self.sql
+        return self.dialect.casefold(self.sql) if kind == "text" and not self.folded else self.sql
 
     def typed(self, sql: str, kind: AttributeType, *, raw: bool = False) -> Condition:
         return Condition(sql=sql, value=self.sql)

@@ -1,7 +1,7 @@
 """A rule as a tree: and, or, not, and the predicates at its leaves; and how each is written."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Mention:
-    """A name within a rule: of what, as it was written, and where."""
+    """A name within a rule: of what, the name, and the literal it is written in, which may hold more.
+
+    ``written`` shows where in the literal's text the name stands: ``stage:Sales/{}``.
+    """
 
     kind: str
     name: "Literal"
+    written: str = "{}"
 
     @property
     def key(self) -> tuple[str, str]:
@@ -39,6 +43,10 @@ class Leaf(ABC):
     def opposite(self) -> str:
         """``not`` of it as a rule writes it."""
         return f"not {self}"
+
+    def meant(self, build: "Build") -> "Leaf":
+        """The predicate this is in the store at hand, where an attribute may have its name."""
+        return self
 
     def own(self, build: "Build") -> bool:
         """Whether it is asked of the task, deal, call, mail or note itself, and not of its contact."""
@@ -98,6 +106,15 @@ def leaves(rule: Rule) -> Iterator[Leaf]:
     else:
         for child in rule.children:
             yield from leaves(child)
+
+
+def each_leaf(rule: Rule, change: Callable[[Leaf], Leaf]) -> Rule:
+    """The rule with each predicate changed."""
+    if isinstance(rule, Leaf):
+        return change(rule)
+    if isinstance(rule, Not):
+        return Not(each_leaf(rule.child, change))
+    return type(rule)(tuple(each_leaf(child, change) for child in rule.children))
 
 
 def depth(rule: Rule) -> int:

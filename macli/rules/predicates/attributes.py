@@ -1,16 +1,18 @@
 """Attributes and fields of a contact."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, cast
 
 from macli.errors import UsageError, did_you_mean
 from macli.rules.asked import Asked, Name
 from macli.rules.comparisons import IsSet, Test, Texted, condition
-from macli.rules.readers import reads
+from macli.rules.errors import Misread
+from macli.rules.moments import Duration
+from macli.rules.readers import CALLED, SAID, reads
 from macli.rules.sql import Build, Condition
 from macli.rules.subjects import CoreText, Member, Moment, Subject
 from macli.rules.tree import Leaf, Not, Rule
-from macli.rules.values import name_text, quote
+from macli.rules.values import Literal, name_text, quote
 from macli.rules.vocabulary import CORE, CORE_DATES
 
 TITLE = "Attributes and fields"
@@ -99,10 +101,13 @@ def subject_of(name: str, at: int, build: Build, *, quoted: bool = False) -> Sub
         except UsageError as error:
             raise build.error(error.message, at, hint=error.hint) from None
     if key not in known:
+        near = did_you_mean(name, (*own, *known, *CORE, *CALLED))
         raise build.error(
-            f"no {'field or ' if own else ''}attribute named {name!r}{did_you_mean(name, (*own, *known, *CORE))}",
+            f"no {'field or ' if own else ''}attribute named {name!r}{near}",
             at,
-            hint="macli attribute list shows them; an import or macli attribute create makes them",
+            hint=f"write: {key} is …"
+            if key in SAID
+            else "macli attribute list shows them; an import or macli attribute create makes them",
         )
     return Member(
         name=key,
@@ -114,10 +119,32 @@ def subject_of(name: str, at: int, build: Build, *, quoted: bool = False) -> Sub
     )
 
 
+def declared(name: str, build: Build) -> bool:
+    """Whether that bare name is an attribute here, or a field of what the rule is over."""
+    return name in build.vocabulary.attributes or (build.entity is not None and name in build.entity.fields)
+
+
 @reads("attribute")
 def attribute(name: Name, asked: Asked) -> Rule:
+    reader = None if name.quoted else CALLED.get(name.text.casefold())
+    if reader is not None and (found := reader(name, asked)) is not None:
+        return cast(Rule, found)
     leaf = Attribute(name=name.text.casefold(), test=asked.test, quoted=name.quoted, at=name.at)
     return Not(leaf) if asked.negated else leaf
+
+
+@reads("is_word")
+def is_word(name: Name, word: Literal, stay: Duration | None = None) -> Rule:
+    """What ``NAME is WORD`` says: some words before ``is`` have predicates of their own."""
+    reader = None if name.quoted else SAID.get(name.text.casefold())
+    if reader is None:
+        raise Misread(f"{name.text!r} is compared with =", name.at, hint=f"{name_text(name.text)} = {word}")
+    return cast(Rule, reader(name, word, stay))
+
+
+@reads("is_very")
+def is_very(name: Name, word: Literal) -> Rule:
+    return is_word(name, replace(word, text=f"very {word.text}", quoted=True))
 
 
 @dataclass(frozen=True, kw_only=True)

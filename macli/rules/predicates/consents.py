@@ -8,7 +8,7 @@ from typing import Literal as OneOf
 from macli.errors import did_you_mean
 from macli.rules.readers import reads
 from macli.rules.sql import Build, Condition
-from macli.rules.tree import Leaf, Rule
+from macli.rules.tree import Leaf, Not, Rule
 from macli.rules.values import Literal
 
 ADDRESSES = {"email": "email", "sms": "phone"}
@@ -16,6 +16,9 @@ ADDRESSES = {"email": "email", "sms": "phone"}
 
 SAID_ON = (*ADDRESSES, "push")
 """The channels contacts say yes or no to."""
+
+WORK = ("note", "task", "deal", "call", "mail")
+"""What else a contact may have; predicates of their own."""
 
 TITLE = "Consent and reachability"
 
@@ -118,9 +121,9 @@ class Has(Leaf):
     def condition(self, build: Build, reach: float) -> Condition:
         what = self.what.text.casefold()
         if what not in ADDRESSES.values():
-            near = did_you_mean(what, (*ADDRESSES.values(), "device"))
+            near = did_you_mean(what, (*ADDRESSES.values(), "device", *WORK))
             raise build.error(
-                f"expected email, phone or device, not {self.what.text!r}{near}",
+                f"expected email, phone, device, {', '.join(WORK[:-1])} or {WORK[-1]}, not {self.what.text!r}{near}",
                 self.what.at,
                 hint="whether an attribute has a value is: NAME is set",
             )
@@ -174,5 +177,10 @@ def suppressed(channel: Literal) -> Rule:
 
 
 @reads("has")
-def has(what: Literal) -> Rule:
+def has(what: Literal) -> Leaf:
     return HasDevice() if what.text.casefold() == "device" else Has(what=what)
+
+
+@reads("has_no")
+def has_no(what: Literal) -> Rule:
+    return Not(has(what))

@@ -1,11 +1,12 @@
 """Segments and campaigns a contact is in."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from macli.rules.readers import reads
 from macli.rules.sql import WIDE, Build, Condition
-from macli.rules.tree import Leaf, Rule
+from macli.rules.tree import Leaf, Mention, Rule
 from macli.rules.values import Literal
 
 TITLE = "Segments and campaigns"
@@ -26,6 +27,9 @@ class InSegment(Leaf):
 
     def __str__(self) -> str:
         return f"in segment {self.segment}"
+
+    def names(self) -> Iterator[Mention]:
+        yield Mention(kind="segment", name=self.segment)
 
     def condition(self, build: Build, reach: float) -> Condition:
         from macli.rules.parser import parse
