@@ -125,36 +125,34 @@ def ways(rules: Sequence[PointRule], used: Mapping[str, int], missing: int) -> l
         if rule.points > 0 and rule.who is None and any(scope == _OVERALL for scope in rule.scopes)
     ]
     giving.sort(key=lambda rule: (-rule.points, rule.condition is not None))
-    times: dict[str, int] = {}
-    for rule in giving:
-        room = _room(rule, used)
-        times[rule.name] = missing // rule.points if room is None else min(missing // rule.points, room)
-        missing -= times[rule.name] * rule.points
-    if missing > 0:
-        last = next((rule for rule in reversed(giving) if _has_room(rule, used, times)), None)
-        if last is None:
-            return []
-        times[last.name] += 1
-    return [
-        {"rule": rule.name, "event": rule.event, "points": rule.points, "times": times[rule.name]}
-        for rule in giving
-        if times[rule.name]
-    ]
+    times = dict.fromkeys((rule.name for rule in giving), 0)
+    for rule in (*giving, None):
+        enough = [one for one in giving if one.points >= missing and _room(one, used, times) != 0]
+        if enough:
+            times[enough[-1].name] += 1
+            return [
+                {"rule": one.name, "event": one.event, "points": one.points, "times": times[one.name]}
+                for one in giving
+                if times[one.name]
+            ]
+        if rule is not None:
+            # Never all of it: what is left is for the smallest rule that gives as much.
+            most = (missing - 1) // rule.points
+            room = _room(rule, used, times)
+            times[rule.name] = most if room is None else min(most, room)
+            missing -= times[rule.name] * rule.points
+    return []
 
 
 _OVERALL = Scope(kind="global", name="global")
 
 
-def _room(rule: PointRule, used: Mapping[str, int]) -> int | None:
-    """How often the rule can still give points; None without end."""
-    if rule.most is None or rule.most_span is not None:
-        return rule.most
-    return max(rule.most - used.get(rule.name, 0), 0)
-
-
-def _has_room(rule: PointRule, used: Mapping[str, int], times: Mapping[str, int]) -> bool:
-    room = _room(rule, used)
-    return room is None or times[rule.name] < room
+def _room(rule: PointRule, used: Mapping[str, int], times: Mapping[str, int]) -> int | None:
+    """How often the rule can give points beside ``times``; None without end."""
+    if rule.most is None:
+        return None
+    before = used.get(rule.name, 0) if rule.most_span is None else 0
+    return max(rule.most - before - times[rule.name], 0)
 
 
 # For people

@@ -109,7 +109,8 @@ JOIN scopes ON scopes.id = point_ledger.scope_id
 LEFT JOIN point_rules ON point_rules.id = point_ledger.rule
 LEFT JOIN events ON events.id = point_ledger.event
 WHERE point_ledger.contact_id = :contact
-ORDER BY point_ledger.at DESC, point_ledger.event DESC, point_ledger.part DESC, point_ledger.scope_id
+ORDER BY point_ledger.at DESC, point_ledger.event DESC, point_ledger.part DESC, point_ledger.scope_id,
+  point_ledger.rule DESC
 LIMIT :most
 """
 
