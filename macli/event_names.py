@@ -64,14 +64,14 @@ NAMES: Mapping[str, str] = {
     "rfm.changed": "the contact moved to another band of an RFM report (report, dimension, from, to)",
     "owner.changed": "the contact has a new owner or co-owner (kind, staff, old)",
     "contact.converted": "a lead became a customer",
-    "note.added": "a note was written about the contact (text, private, author)",
+    "note.added": "a note was written about the contact (note, text unless private, private, author)",
     "task.added": "somebody got something to do about the contact (task, title, assignee, due)",
     "task.closed": "a task was done or called off (task, title, assignee, state)",
     "deal.added": "a deal with the contact began (deal, title, funnel, stage, value, currency)",
     "deal.moved": "a deal came to another stage (deal, title, funnel, stage, from, value, currency)",
     "deal.won": "a deal was won (deal, title, value, currency)",
     "deal.lost": "a deal was lost (deal, title, value, currency)",
-    "call.logged": "somebody talked to the contact by telephone, or tried to (call, direction, outcome, seconds)",
+    "call.logged": "somebody talked to the contact by telephone, or tried to (call, direction, outcome, seconds, staff)",
     "mail.received": "the contact wrote a mail that a mailbox took in (mail, subject, to)",
 }
 """Events macli itself records; any other dotted lower-case name is a company's own event."""

@@ -149,6 +149,8 @@ def test_notes_on_the_command_line(workspace: Path, macli: Run) -> None:
     ]
     only = json.loads(macli("note", "list", "--where", "text contains tea and private = no", "--json").out)
     assert [row["id"] for row in only] == [1]
+    assert macli("note", "add", "ann@example.com", "-", stdin=b"a\xffb").code == 0
+    assert json.loads(macli("note", "show", "3", "--json").out)["text"] == "a\ufffdb"
     assert "Likes tea" in macli("note", "show", "1").out
     assert macli("note", "edit", "1", "Likes coffee").code == 0
     assert macli("note", "list", "--contact", "ann@example.com", "--limit", "1", "--json").out.count('"id"') == 1

@@ -11,11 +11,11 @@ from macli.clock import to_ms
 from macli.errors import UsageError
 from macli.people import deals, tasks
 from macli.people.owning import set_owner_where
-from macli.store import staff
+from macli.store import open_store, staff
 from macli.store import tasks as kept
 from tests.conftest import NOW as EARLY
 from tests.conftest import Run
-from tests.people import ONE, add_staff
+from tests.people import ONE, add_staff, add_work
 from tests.test_notes import said, staff_id
 from tests.world import NOW, World, add_contacts, new_world
 
@@ -173,6 +173,37 @@ def test_g1_tasks_on_the_command_line(workspace: Path, macli: Run) -> None:
     ):
         ran = macli("task", *wrong)
         assert (ran.code, hint in ran.err) == (2, True), (wrong, ran.err)
+
+
+@pytest.mark.parametrize(
+    ("noun", "own"),
+    [
+        ("note", "text contains Annabella and not private = yes"),
+        ("task", "assignee = anna and state = open"),
+        ("deal", "state = won and value > 1000"),
+        ("call", "direction = out and outcome contains agreed"),
+        ("inbox", "subject contains Annabella"),
+    ],
+)
+def test_g11_every_list_asks_for_its_own_fields_and_for_what_is_known_of_the_contact(
+    workspace: Path, macli: Run, noun: str, own: str
+) -> None:
+    with open_store(workspace / "macli.db") as store:
+        add_contacts(store, 2)
+        for contact, who in ((1, "Annabella"), (2, "Annabella Two")):
+            add_work(store, contact, who, f"c{contact - 1}@example.com")
+
+    def found(rule: str) -> int:
+        ran = macli(noun, "list", "--where", rule, "--json", at=NOW)
+        assert ran.code == 0, ran.err
+        return len(json.loads(ran.out))
+
+    assert found(own) == 2
+    assert found(f"{own} and first_name = 'Contact 1'") == 1
+    assert found(f"{own} and score >= 50 and owner is anna") == 2
+    assert found(f"{own} and tagged VIP") == 0
+    assert found(f"{own} and not tagged VIP") == 2
+    assert macli(noun, "list", "--where", f"{own} and colour of tie = 1", at=NOW).code == 2
 
 
 def test_who_has_left_gets_no_task(workspace: Path, macli: Run) -> None:

@@ -93,7 +93,10 @@ def typed(text: str) -> str:
     """The text; what comes on standard input where it is ``-``."""
     import sys
 
-    return sys.stdin.read() if text == "-" else text
+    return sys.stdin.buffer.read(_MOST_OCTETS).decode("utf-8", "replace") if text == "-" else text
+
+
+_MOST_OCTETS = 1 << 20
 
 
 def due(macli: Macli, text: str | None) -> int | None:
