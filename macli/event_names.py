@@ -71,7 +71,7 @@ NAMES: Mapping[str, str] = {
     "deal.moved": "a deal came to another stage (deal, title, funnel, stage, from, value, currency)",
     "deal.won": "a deal was won (deal, title, value, currency)",
     "deal.lost": "a deal was lost (deal, title, value, currency)",
-    "call.logged": "somebody talked to the contact by telephone, or tried to (call, direction, outcome, seconds, staff)",
+    "call.logged": "somebody telephoned with the contact, or tried to (call, direction, outcome, seconds, staff)",
     "mail.received": "the contact wrote a mail that a mailbox took in (mail, subject, to)",
 }
 """Events macli itself records; any other dotted lower-case name is a company's own event."""
