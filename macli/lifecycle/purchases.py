@@ -110,6 +110,8 @@ WHERE contact_id IN (SELECT id FROM contacts WHERE removed_at IS NULL)
 GROUP BY contact_id, first
 """
 
+# The limit, which nothing reaches, has the value read before the rows are sorted by contact: without it the
+# properties are sorted too.
 _BOUGHT = """
     SELECT contact_id, at / :day AS day, {value} AS value
     FROM events
@@ -117,6 +119,7 @@ _BOUGHT = """
       AND contact_id IS NOT NULL
       AND at >= :since
       AND at < :until
+    LIMIT 9223372036854775807
 """
 
 # Less than its value taken back leaves a purchase of less value; all of it, or a value not said, leaves none.
@@ -131,6 +134,7 @@ _BOUGHT_LESS_REFUNDS = """
       AND events.at >= :since
       AND events.at < :until
       AND (refunded.contact_id IS NULL OR refunded.value < {value})
+    LIMIT 9223372036854775807
 """
 
 
