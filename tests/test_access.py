@@ -96,6 +96,8 @@ TOUCHED: dict[str, Lines] = {
     "owner rule add": Lines(uses=(f"new --to anna --where {IN}",)),
     "owner rule edit": Lines(uses=(f"all --where {IN}",)),
     "points show": Lines(lists=(PERSON, f"{PERSON} --json")),
+    "points give": Lines(uses=(f"--where {IN} 5 --yes",)),
+    "points set": Lines(uses=(f"--where {IN} 5 --yes",)),
     "points list": Lines(sees=(f"--where {IN}",)),
     "points rule add": Lines(uses=(f"new --event email.opened --points 5 --for {IN}",)),
     "points rule edit": Lines(uses=(f"hello --for {IN}",)),
@@ -207,6 +209,7 @@ staff list, staff show, staff groups, owner list, owner show, owner rule list, o
 tracker snippet, tracker key, url-rule rm, url-rule backfill
 points preset, points bands, points rule list, points rule show, points rule rm
 points rule on, points rule off, points replay
+points check, points recompute, points watch add, points watch list, points watch rm
 stage list, stage show, stage add, stage edit, stage move, stage rm, stage settle, stage history, stage report
 funnel create, funnel list, funnel show, funnel edit, funnel rm, funnel contacts, funnel history, funnel report
 rfm create, rfm list, rfm show, rfm contacts, rfm quintiles, rfm edit, rfm recompute, rfm rm
@@ -539,6 +542,7 @@ def test_p10_what_follows_from_an_event_follows_whoever_tells_it(company: Path, 
     as_(macli, company, "", "campaign activate Hiddenlate")
     assert as_(macli, company, "anna", "event add late@example.com order.paid").code == 0
     as_(macli, company, "", "tick")
+    assert as_(macli, company, "anna", "points replay").code == 1  # that reads the rule anew, as anna's
     assert '"points": 7' in as_(macli, company, "", "points show late@example.com --json").out
     with open_store(company / "macli.db") as store:
         waiting = "SELECT count(*) FROM enrollments JOIN contacts ON contacts.id = contact_id WHERE email LIKE 'late%'"
@@ -585,3 +589,18 @@ def test_p10_names_are_completed_as_far_as_one_may_see_them(company: Path, monke
     assert names_of("segments")(context, "Hid") == []
     assert "Looklist" in names_of("segments")(context, "Look")
     assert names_of("forms")(context, "Hid") == []
+
+
+def test_p10_who_is_restricted_elsewhere_sends_their_own_campaigns(company: Path, macli: Run) -> None:
+    made = as_(macli, company, "anna", "campaign create annas --segment Ownlist --template Ownmail --category Open")
+    assert made.code == 0, made
+    ran = as_(macli, company, "anna", "campaign send annas --yes --json")
+    assert ran.code == 0, ran
+    assert not NAMES.search(ran.out)
+    report = as_(macli, company, "anna", "report campaign annas")
+    assert report.code == 0, report
+
+
+def test_p10_a_grant_for_a_role_nobody_has_is_warned_of(company: Path, macli: Run) -> None:
+    assert "nobody on the staff has the role 'sals'" in as_(macli, company, "", "category grant Lookbox sals view").err
+    as_(macli, company, "", "category revoke Lookbox sals")

@@ -114,8 +114,8 @@ def grant(
     grants.grant(macli.store, name, role, access)
     words = {"none": "see nothing", "view": "see, not change, what is", "edit": "see and change what is"}
     macli.out.say(f"who has the role {role!r} may {words[access]} in {name!r}")
-    if not any(row["who"] for row in grants.listed(macli.store, name) if row["access"] != "none"):
-        macli.out.warn(f"nobody on the staff has a role that may see what is in {name!r}")
+    if not grants.has(macli.store, role):
+        macli.out.warn(f"nobody on the staff has the role {role!r}")
 
 
 @app.command("revoke")

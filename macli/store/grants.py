@@ -31,6 +31,22 @@ SET access = excluded.access
 """
 
 
+def has(store: Store, role: str) -> bool:
+    """Whether somebody on the staff has the role."""
+    return bool(store.value(_HAS, {"role": staff.role_of(role)}))
+
+
+_HAS = """
+SELECT EXISTS (
+  SELECT 1
+  FROM staff_roles
+  JOIN staff ON staff.id = staff_roles.staff_id
+  WHERE staff_roles.role = :role
+    AND staff.active = 1
+)
+"""
+
+
 def revoke(store: Store, category: str, role: str) -> None:
     """Take a grant back. Raises UnknownName where the role has none there."""
     role = staff.role_of(role)
