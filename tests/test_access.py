@@ -604,3 +604,24 @@ def test_p10_who_is_restricted_elsewhere_sends_their_own_campaigns(company: Path
 def test_p10_a_grant_for_a_role_nobody_has_is_warned_of(company: Path, macli: Run) -> None:
     assert "nobody on the staff has the role 'sals'" in as_(macli, company, "", "category grant Lookbox sals view").err
     as_(macli, company, "", "category revoke Lookbox sals")
+
+
+def test_p10_a_bounce_counts_whoever_brings_it_in(company: Path) -> None:
+    from macli.model import Report
+    from macli.responses.hearing import hear
+    from macli.store import access
+
+    with open_store(company / "macli.db") as store:
+        hidden = store.value(
+            """
+            SELECT min(sends.id)
+            FROM sends
+            JOIN campaigns ON campaigns.id = sends.campaign_id
+            WHERE campaigns.name = 'Hiddencamp'
+            """
+        )
+        report = Report(
+            source="bounce", source_id="1", at=to_ms(NOW), event="email.bounced", state="bounced", send_id=hidden
+        )
+        assert hear(access.limited(store, access.acting(store, "anna")), NOW, [report]) == 1
+        assert store.value("SELECT state FROM sends WHERE id = ?", (hidden,)) == "bounced"

@@ -130,7 +130,8 @@ def send(
     starting.begin_now(
         macli.store, macli.now(), row, setting=macli.setting, zone=macli.zone, allow_missing=allow_missing
     )
-    with listening() as stop, macli.out.progress(f"sending {name}") as bar:
+    # Begun by who may, it goes on as a tick would: as macli's own work.
+    with macli.store.whole(), listening() as stop, macli.out.progress(f"sending {name}") as bar:
         report = run_campaign(macli.engine(), row["id"], workers_wanted=workers, stopping=stop, progress=bar.advance)
     if json:
         macli.out.record(report.as_record(), shape="json")

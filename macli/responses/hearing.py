@@ -58,7 +58,7 @@ def hear_all(store: Store, now: datetime, reports: Sequence[Report]) -> Heard:
     """Take reports on messages in, in one pass for all of them."""
     if not reports:
         return Heard(new=0, known=0, unknown=0)
-    with store.write():
+    with store.write(), store.whole():
         _note(store, now, reports)
         store.execute(_FIND_BY_REFERENCE)
         # An event is new once; what reports without one say is new where the send moves.

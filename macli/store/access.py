@@ -108,8 +108,6 @@ class Limited(Store):
 
     def _tells_hidden(self, properties: str) -> bool:
         """Whether an event names something the person may not see."""
-        if self._whole or not self._hidden_names:
-            return False
         said = json.loads(properties)
         return any((word, str(said.get(word)).casefold()) in self._hidden_names for word in _WORDS.values())
 
@@ -161,7 +159,8 @@ class Limited(Store):
         column = "id" if isinstance(key, int) else "slug" if table == "banners" else "name_key"
         sql = f"SELECT name FROM main.{table} WHERE {column} = :key AND NOT may_see({category})"
         if (name := self.value(sql, {"key": key})) is not None:
-            word = SORTED.get(table, "category")
+            kind = str(key).partition(":")[0] if table == "templates" else ""
+            word = kind if kind in ("form", "page") else SORTED.get(table, "category")
             what = f"that {word}" if isinstance(key, int) else f"the {word} {name!r}"
             raise NotPermitted(f"{self.who} may not see {what}", hint=self._hint("CATEGORY", "view"))
 
@@ -178,7 +177,9 @@ class Limited(Store):
 
     def shown(self, table: str) -> str:
         seen = f"({table}.campaign_id IS NULL OR {table}.campaign_id IN (SELECT id FROM campaigns))"
-        return seen if table == "sends" else f"({seen} AND NOT tells_hidden({table}.properties))"
+        if table == "events" and self._hidden_names:
+            return f"({seen} AND NOT tells_hidden(events.properties))"
+        return seen
 
 
 _WORDS = {"segments": "segment", "campaigns": "campaign", "banners": "banner", "form": "form", "page": "page"}
