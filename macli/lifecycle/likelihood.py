@@ -12,21 +12,26 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 Likelihood: TypeAlias = Callable[[Numbers], tuple[float, Numbers]]
 """The log-likelihood under some parameters, and its gradient by them."""
 
-_FURTHEST = 12.0
-"""The logarithm beyond which a parameter runs off: e¹² is 160,000."""
+_FURTHEST = 10.0
+"""The logarithm a parameter goes to at most, either way: e¹⁰ is 22,000."""
 _FLAT = 1e-4
-_MOST_STEPS = 500
+_MOST_STARTS = 5
 
 
 class NoFit(Exception):
-    """Why no parameters are the best."""
+    """No parameters were found to be the best."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """The best parameters by name, the log-likelihood under them, and how often it was evaluated."""
+    """The best parameters by name, the log-likelihood under them, and how often it was evaluated.
+
+    ``at_limit`` are those that went as far as they may: what they say of differences between customers is that
+    there are none to be seen, and any further value would say the same.
+    """
 
     values: Mapping[str, float]
+    at_limit: tuple[str, ...]
     log_likelihood: float
     evaluations: int
 
@@ -43,18 +48,27 @@ def maximise(likelihood: Likelihood, start: Mapping[str, float], *, observations
         value, gradient = likelihood(params)
         return -value / observations, -gradient * params / observations
 
-    found = minimize(
-        cost,
-        np.log(np.array(list(start.values()))),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(-_FURTHEST, _FURTHEST)] * len(start),
-        options={"maxiter": _MOST_STEPS, "ftol": 1e-13, "gtol": 1e-8},
-    )
-    for name, log in zip(start, found.x, strict=True):
-        if abs(log) > _FURTHEST - 0.01:
-            raise NoFit(f"its parameter {name} runs off to {'infinity' if log > 0 else 'nothing'}")
-    if not np.all(np.isfinite(found.x)) or np.max(np.abs(found.jac)) > _FLAT:
+    logs = np.log(np.array(list(start.values())))
+    evaluations = 0
+    for _ in range(_MOST_STARTS):
+        found = minimize(
+            cost,
+            np.clip(logs, -_FURTHEST, _FURTHEST),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-_FURTHEST, _FURTHEST)] * len(start),
+            options={"ftol": 1e-13, "gtol": 1e-8},
+        )
+        logs, evaluations = found.x, evaluations + int(found.nfev)
+        at_limit = np.abs(logs) > _FURTHEST - 0.01
+        # On a ridge its idea of the curvature can go wrong, and a step ends early: it starts again from there.
+        if np.all(np.isfinite(logs)) and np.max(np.abs(found.jac[~at_limit]), initial=0) <= _FLAT:
+            break
+    else:
         raise NoFit("no best parameters were found")
-    values = {name: float(value) for name, value in zip(start, np.exp(found.x), strict=True)}
-    return Fitted(values=values, log_likelihood=-float(found.fun) * observations, evaluations=int(found.nfev))
+    return Fitted(
+        values=dict(zip(start, np.exp(logs).tolist(), strict=True)),
+        at_limit=tuple(name for name, there in zip(start, at_limit, strict=True) if there),
+        log_likelihood=-float(found.fun) * observations,
+        evaluations=evaluations,
+    )

@@ -85,10 +85,11 @@ class Fit:
         return lines
 
     def _model_line(self) -> str:
-        said = self.model.params
+        said, at_limit = self.model.params, self.model.quality["at_limit"]
         return (
             f"{self.model.name}, fitted to {self.contacts:,} contacts with {said['event']}, of whom"
             f" {self.model.quality['repeat_buyers']:,} bought again: {_listed(said, 'r', 'alpha', 'a', 'b')} (weeks)"
+            + (f"; {' and '.join(at_limit)} at the limit, where customers do not differ" if at_limit else "")
         )
 
     def _spend_line(self) -> str:
@@ -180,7 +181,7 @@ def _fit(store: Store, now: datetime, asked: Options, window: Window) -> tuple[_
     except NoFit as why:
         raise OperationFailed(
             f"these purchases do not fit the model {bgnbd.NAME}: {why}",
-            hint="more purchases may help, or another time: --since, --until; macli prediction import takes scores",
+            hint="another time may do: --since, --until; macli prediction import takes scores from elsewhere",
         ) from None
     spends, value_quality, no_spend = _fit_values(store)
     model = Model(
@@ -190,6 +191,7 @@ def _fit(store: Store, now: datetime, asked: Options, window: Window) -> tuple[_
         params={**_rounded(fitted.values), **(value_quality.pop("params", {})), "event": asked.event},
         quality={
             "log_likelihood": round(fitted.log_likelihood, 3),
+            "at_limit": list(fitted.at_limit),
             "repeat_buyers": purchases.repeat_buyers(store),
             **held_out(purchases.histories_before(store), window, params, LEAST),
             **value_quality,
