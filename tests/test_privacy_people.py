@@ -17,7 +17,18 @@ from macli.store import deals as kept_deals
 from macli.store import open_store, settings, staff
 from tests.conftest import Run
 from tests.people import add_work
-from tests.test_privacy import CITY, EMAIL, NAME, PERSONAL, add_ann, contacts_row, erase_now, mail_everybody, traces
+from tests.test_privacy import (
+    CITY,
+    EMAIL,
+    FORMER,
+    NAME,
+    PERSONAL,
+    add_ann,
+    contacts_row,
+    erase_now,
+    mail_everybody,
+    traces,
+)
 from tests.world import NOW, World, add_contacts, new_world
 
 KEPT = {
@@ -178,6 +189,22 @@ def test_p49_letters_of_an_address_nobody_has_are_erased_by_it(workspace: Path, 
     assert json.loads(macli("inbox", "list", "--json").out) == [], "it does not come back by reading it again"
     with open_store(workspace / "macli.db") as store:
         assert traces(World(path=workspace, store=store), (CITY, EMAIL)) == []
+
+
+def test_p49_letters_from_an_address_the_person_had_before_go_too(world: World) -> None:
+    add_ann(world)
+    with world.store.write():
+        for sender in (FORMER, "other@example.org"):
+            world.store.execute(
+                """
+                INSERT INTO mails (mailbox, message_key, sender, at, created_at)
+                VALUES ('', 'key of ' || :sender, :sender, 0, 0)
+                """,
+                {"sender": sender},
+            )
+    erase_now(world)
+    assert [row["sender"] for row in world.store.rows("SELECT sender FROM mails")] == ["other@example.org"]
+    assert traces(world) == []
 
 
 def test_p49_who_is_staff_as_well_is_named_as_what_remains(workspace: Path, macli: Run) -> None:

@@ -55,7 +55,7 @@ def sums(store: Store, *wheres: Where) -> list[Row]:
 
 
 _SUMS = """
-SELECT deals.state, deals.currency, count(*) AS deals, round(coalesce(sum(deals.value), 0), 3) AS value
+SELECT deals.state, deals.currency, count(*) AS deals, round(CAST(coalesce(sum(deals.value), 0) AS NUMERIC), 3) AS value
 FROM deals
 WHERE {tests}
 GROUP BY deals.state, deals.currency
@@ -70,7 +70,7 @@ def pipeline(store: Store) -> list[Row]:
 
 _PIPELINE = """
 SELECT funnels.name AS funnel, funnel_stages.name AS stage, deals.currency, count(*) AS deals,
-  round(coalesce(sum(deals.value), 0), 3) AS value
+  round(CAST(coalesce(sum(deals.value), 0) AS NUMERIC), 3) AS value
 FROM deals
 LEFT JOIN funnels ON funnels.id = deals.funnel_id
 LEFT JOIN funnel_stages ON funnel_stages.id = deals.stage_id
@@ -93,9 +93,9 @@ def outcomes_by_owner(store: Store, since_ms: int | None = None) -> list[Row]:
 _CLOSED = """
 count(*) FILTER (WHERE deals.state = 'won') AS won,
   count(*) FILTER (WHERE deals.state = 'lost') AS lost,
-  round(1.0 * count(*) FILTER (WHERE deals.state = 'won') / count(*), 3) AS rate,
-  round(coalesce(sum(deals.value) FILTER (WHERE deals.state = 'won'), 0), 3) AS won_value,
-  round(coalesce(sum(deals.value) FILTER (WHERE deals.state = 'lost'), 0), 3) AS lost_value
+  round(CAST(1.0 * count(*) FILTER (WHERE deals.state = 'won') / count(*) AS NUMERIC), 3) AS rate,
+  round(CAST(coalesce(sum(deals.value) FILTER (WHERE deals.state = 'won'), 0) AS NUMERIC), 3) AS won_value,
+  round(CAST(coalesce(sum(deals.value) FILTER (WHERE deals.state = 'lost'), 0) AS NUMERIC), 3) AS lost_value
 """
 
 _OUTCOMES = f"""
