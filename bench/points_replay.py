@@ -17,7 +17,7 @@ from typing import Any
 import segments
 
 from macli.clock import to_ms
-from macli.scoring import replaying
+from macli.lifecycle import replaying
 from macli.scoring.compiling import MONDAY
 from macli.store import Store, point_rules
 from macli.store.point_rules import PointRule
@@ -143,12 +143,10 @@ def replay(store: Store) -> tuple[float, float]:
     with store.write():
         store.execute("DELETE FROM point_ledger")
         store.execute("DELETE FROM scores")
-    rules = point_rules.active(store)
     started = time.perf_counter()
-    replaying.stage(store, to_ms(NOW), rules, None)
+    prepared = replaying.prepare(store, NOW)
     staged = time.perf_counter() - started
-    with store.write():
-        replaying.settle(store, to_ms(NOW))
+    replaying.apply(store, NOW, prepared)
     return staged, time.perf_counter() - started
 
 
@@ -159,7 +157,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="macli-bench-replay-") as folder:
         store = build(Path(folder) / "macli.db", given.events)
-        store.keep_in_memory(512)
+        store.keep_in_memory(256)
         print(f"{given.events:,} events of {given.events // 10:,} contacts, {len(RULES)} rules; best of {given.rounds}")
         hand, staged, whole = float("inf"), float("inf"), float("inf")
         for _ in range(given.rounds):

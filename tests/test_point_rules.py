@@ -283,6 +283,17 @@ def test_the_list_has_those_with_most_points_first_and_says_why(world: World, ma
     assert "no scope of points named 'tag:NOBODY'" in macli(*there, "points", "list", "--scope", "nobody").err
 
 
+def test_the_scopes_say_what_is_counted(world: World, macli: Run) -> None:
+    rule(world.store, "shoes", "page.visited", 3, feeds=["tag:shoes", "group:fit"])
+    happened(world.store, 1, "page.visited", "page.visited")
+    happened(world.store, 2, "email.clicked")
+    assert json.loads(macli("--workspace", str(world.path), "points", "scopes", "--json").out)[:3] == [
+        {"scope": "global", "contacts": 2, "highest": 10},
+        {"scope": "group:fit", "contacts": 1, "highest": 6},
+        {"scope": "tag:SHOES", "contacts": 1, "highest": 6},
+    ]
+
+
 def test_points_given_by_hand_are_told_with_their_reason(world: World, macli: Run) -> None:
     points.give_where(world.store, NOW, contacts.ONE, {"one_contact": 1}, 30, 1, "test", why="met at the fair")
     told = json.loads(macli("--workspace", str(world.path), "points", "show", "c0@example.com", "--json").out)

@@ -90,6 +90,20 @@ def show(
             macli.out.rows(told[title], shape=shape, title=title)
 
 
+@app.command("scopes")
+def scopes(ctx: typer.Context, format: options.Format = None, json: options.Json = False) -> None:
+    """List what points are counted for, how many contacts have any there, and the most one has.
+
+    Example: macli points scopes
+    """
+    from macli.reports import ranking
+
+    macli = Macli.of(ctx)
+    macli.out.rows(
+        ranking.counted(macli.store), columns=("scope", "contacts", "highest"), shape=options.shape(format, json)
+    )
+
+
 @app.command("preset")
 def preset(
     ctx: typer.Context,

@@ -12,6 +12,8 @@ from macli.scoring.rule_sets import Change
 from macli.store import Store, point_rules, scopes
 from macli.store.scopes import GLOBAL
 
+_CACHE_MB = 256
+
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
@@ -26,6 +28,7 @@ def prepare(store: Store, now: datetime, changes: Sequence[Change] = (), since: 
 
     Nothing but temp tables is written, and names of scopes nothing was counted in yet.
     """
+    store.keep_in_memory(_CACHE_MB)
     touched = {change.rule.id for change in changes}
     rules = [rule for rule in point_rules.listed(store) if rule.id not in touched]
     rules += [change.rule for change in changes if change.what != "gone"]

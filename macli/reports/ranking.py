@@ -18,7 +18,7 @@ def scope_id(store: Store, text: str) -> int:
     found = scopes.find(store, scope)
     if found is None:
         known = [str(scopes.Scope(kind=row["kind"], name=row["name"])) for row in scopes.all_(store)]
-        raise UnknownName("scope of points", str(scope), known, hint=f"there are {', '.join(known[:10])}")
+        raise UnknownName("scope of points", str(scope), known, hint="macli points scopes")
     return found
 
 
@@ -58,4 +58,23 @@ WHERE scores.scope_id = :scope
   AND {where}
 ORDER BY scores.points DESC, scores.contact_id DESC
 LIMIT :most
+"""
+
+
+def counted(store: Store) -> list[dict[str, Any]]:
+    """What points are counted for: scope, contacts that have a score there, highest. The global one first."""
+    return [
+        {"scope": str(scopes.Scope(kind=row["kind"], name=row["name"])), **{key: row[key] for key in _SUMMED}}
+        for row in store.rows(_SCOPES)
+    ]
+
+
+_SUMMED = ("contacts", "highest")
+
+_SCOPES = """
+SELECT scopes.kind, scopes.name, count(scores.contact_id) AS contacts, max(scores.points) AS highest
+FROM scopes
+LEFT JOIN scores ON scores.scope_id = scopes.id
+GROUP BY scopes.id, scopes.kind, scopes.name, scopes.name_key
+ORDER BY scopes.kind <> 'global', scopes.kind, scopes.name_key
 """
