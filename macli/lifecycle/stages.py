@@ -203,10 +203,7 @@ def _carry_out(
     if silently:
         store.execute(_TOUCH, {"now": to_ms(now)})
         return moved
-    for one in told:
-        events.record_select(
-            store, now, name=one.name, source=one.source, select=one.select, params=one.params, folded=one.folded
-        )
+    events.record_caused(store, now, told)
     return moved
 
 
