@@ -151,7 +151,7 @@ _COUNTED = (
 
 
 def erase(store: Store, now: datetime, person: Person) -> int:
-    """Erase the person, in one transaction; how many rows about others mentioned them.
+    """Erase the person, in one transaction; how many rows that were not the contact's mentioned them.
 
     The file still holds what is no longer in any table until ``sweeping.sweep``. Raises OperationFailed
     where a message to them is on its way, or the key of the hashes is missing.
@@ -166,11 +166,12 @@ def erase(store: Store, now: datetime, person: Person) -> int:
         if person.contact is not None:
             choose(store, [person.contact["id"]])
             anonymise(store, now, "erasure")
+        letters = 0
         for address in person.own:
             store.execute(_HITS_OF, {"address": address})
             store.execute(_SENT_TO, {"address": address})
-            store.execute("DELETE FROM mails WHERE sender = :address", {"address": address})
-        struck = mentions.strike(store, words, person.own)
+            letters += store.execute("DELETE FROM mails WHERE sender = :address", {"address": address})
+        struck = letters + mentions.strike(store, words, person.own)
         # Senders that hold a claim look again when they see a new event.
         said = NewEvent(contact_id=None, name="contact.erased", at=to_ms(now), source="erasure")
         events.record(store, now, [said])
