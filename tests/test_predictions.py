@@ -488,10 +488,10 @@ def test_where_the_first_part_is_too_little_it_is_not_tested_and_that_is_said(st
         (0.25, "small"),
         (0.2500001, "medium"),
         (0.5, "medium"),
-        (0.5000001, "large"),
-        (0.75, "large"),
-        (0.7500001, "very large"),
-        (1.0, "very large"),
+        (0.5000001, "high"),
+        (0.75, "high"),
+        (0.7500001, "very high"),
+        (1.0, "very high"),
     ],
 )
 def test_the_upper_end_of_a_band_is_in_it(store: Store, probability: float, band: str) -> None:
@@ -504,7 +504,7 @@ def test_the_upper_end_of_a_band_is_in_it(store: Store, probability: float, band
 
 @pytest.mark.parametrize(
     ("word", "band"),
-    [("High", "large"), ("very-high", "very large"), (" Very  Large ", "very large"), ("small", "small")],
+    [("Large", "high"), ("very-large", "very high"), (" Very  High ", "very high"), ("small", "small")],
 )
 def test_both_words_for_a_band_are_read(word: str, band: str) -> None:
     assert likelihoods.read(word) == band
@@ -676,12 +676,12 @@ def test_the_commands_show_and_take_away(macli: Run, workspace: Path) -> None:
     assert ran.code == 0, ran.err
     assert "1 rows taken, 1 refused" in ran.out
     assert "line 3: no contact 'bob@example.com'" in ran.out
-    listed = json.loads(macli("prediction", "list", "--kind", "churn", "--band", "very high", "--json").out)
+    listed = json.loads(macli("prediction", "list", "--kind", "churn", "--band", "very large", "--json").out)
     assert [(row["contact"], row["percent"], row["model"]) for row in listed] == [
         ("ann@example.com", 80.0, "data team")
     ]
     shown = json.loads(macli("prediction", "show", "ann@example.com", "--json").out)
-    assert [(row["kind"], row["likelihood"]) for row in shown] == [("churn", "very large"), ("purchase", "small")]
+    assert [(row["kind"], row["likelihood"]) for row in shown] == [("churn", "very high"), ("purchase", "small")]
     [model] = json.loads(macli("prediction", "models", "--json").out)
     assert (model["name"], model["source"], model["in_force"], model["quality"]) == ("data team", "import", 1, {})
     assert macli("prediction", "clear").code == 2

@@ -88,7 +88,7 @@ def list_(
     ctx: typer.Context,
     kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="churn or purchase.")] = None,
     band: Annotated[
-        str | None, typer.Option("--band", metavar="BAND", help="small, medium, large or 'very large'.")
+        str | None, typer.Option("--band", metavar="BAND", help="small, medium, high or 'very high'.")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many of a kind.")] = None,
     format: options.Format = None,
@@ -98,7 +98,7 @@ def list_(
 
     expected and spend are purchases and their value within the horizon.
 
-    Example: macli prediction list --kind churn --band 'very large'
+    Example: macli prediction list --kind churn --band 'very high'
     """
     from macli.config import likelihoods
     from macli.store import predictions

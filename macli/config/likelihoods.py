@@ -1,16 +1,16 @@
-"""The bands of a prediction: small, medium, large and very large."""
+"""The bands of a prediction: small, medium, high and very high."""
 
 from itertools import pairwise
 
 from macli.errors import UnknownName
 
-BANDS = {"small": 0.25, "medium": 0.5, "large": 0.75, "very large": 1.0}
+BANDS = {"small": 0.25, "medium": 0.5, "high": 0.75, "very high": 1.0}
 """The bands, the lowest first, and the highest probability in each: exactly 25 % is small, what is more is not."""
 
 
 def read(text: str) -> str:
-    """The band of that name; ``high`` is another word for large. Raises UnknownName."""
-    words = " ".join(text.split()).casefold().replace("-", " ").replace("_", " ").replace("high", "large")
+    """The band of that name; ``large`` is another word for high. Raises UnknownName."""
+    words = " ".join(text.split()).casefold().replace("-", " ").replace("_", " ").replace("large", "high")
     if words not in BANDS:
         raise UnknownName("likelihood", text, BANDS, hint=f"one of {', '.join(BANDS)}")
     return words
