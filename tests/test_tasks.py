@@ -97,6 +97,8 @@ def test_a_task_about_a_deal_is_about_the_deals_contact(world: World) -> None:
     deal = deals.add(world.store, NOW, "Seats", "cli", contact_id=2)
     task = kept.get(world.store, tasks.add(world.store, NOW, "Offer", "cli", deal_id=deal))
     assert (task["contact"], task["deal"]) == ("c1@example.com", "Seats")
+    with pytest.raises(UsageError, match=r"is with c1@example\.com"):
+        tasks.add(world.store, NOW, "Offer", "cli", deal_id=deal, contact_id=1)
     deals.remove(world.store, NOW, deal)
     assert kept.get(world.store, task["id"])["deal"] is None
     with pytest.raises(UsageError, match="there is no deal 99"):

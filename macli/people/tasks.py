@@ -132,8 +132,8 @@ def add(
     Raises UsageError as create_where does.
     """
     with store.write():
-        if deal_id is not None and contact_id is None:
-            contact_id = deals.get(store, deal_id)["contact_id"]
+        if deal_id is not None:
+            contact_id = _with(deals.get(store, deal_id), contact_id)
         facts: dict[str, Any] = {"assignee_id": assignee_id, "author_id": author_id, "due_at": due_at}
         if contact_id is not None:
             one = {"one_contact": contact_id}
@@ -142,6 +142,15 @@ def add(
         facts |= {"title": wording.line(title, "title"), "source": source, "now": to_ms(now), "deal_id": deal_id}
         facts["description"] = wording.body(description, "description", empty=True)
         return int(store.value(_ADD, facts))
+
+
+def _with(deal: Row, contact_id: int | None) -> int | None:
+    """The contact a deal is with, or the one named where it is with nobody. Raises UsageError for another one."""
+    if deal["contact_id"] is None or contact_id is None:
+        return deal["contact_id"] or contact_id
+    if deal["contact_id"] != contact_id:
+        raise UsageError(f"deal {deal['id']} is with {deal['contact']}, not with another contact")
+    return contact_id
 
 
 _ADD = """
