@@ -1,4 +1,4 @@
-"""Points rules as people use them: presets, rules of one's own, who has most, readiness, and what is odd."""
+"""Point rules as people use them: presets, rules of one's own, who has most, readiness, and what is odd."""
 
 import json
 from collections.abc import Mapping
@@ -167,7 +167,7 @@ def test_p38_a_new_rule_is_made_shown_changed_switched_off_and_forgotten(macli: 
         *("--scope", "global", "--scope", "tag:shoes", "--for", "state = lead"),
     )
     assert made.code == 0, made.err
-    says = "made the points rule 'price list': +20 for page.visited with url contains \"/pricing\" of state = lead"
+    says = "made the point rule 'price list': +20 for page.visited with url contains \"/pricing\" of state = lead"
     assert f"{says}, at most 3 per day, less 50 % every 30 days, counted to global, tag:SHOES" in made.out
     assert (
         "there is a point rule 'Price List' already"
@@ -187,7 +187,7 @@ def test_p38_a_new_rule_is_made_shown_changed_switched_off_and_forgotten(macli: 
     }
     changed = macli("points", "rule", "edit", "price list", "--points", "15", "--decay", "none", "--for", "none")
     assert "+15 for page.visited with url contains" in changed.out
-    assert macli("points", "rule", "off", "price list").out == "the points rule 'price list' is off\n"
+    assert macli("points", "rule", "off", "price list").out == "the point rule 'price list' is off\n"
     macli("event", "add", ANN, "page.visited", "--set", "url=https://shop.example/pricing/2")
     assert json.loads(macli("points", "show", ANN, "--json").out)["scores"][0]["score"] == 24
     assert macli("points", "rule", "on", "price list").code == 0
@@ -205,6 +205,13 @@ def test_t9_a_shipped_rule_can_be_changed_and_switched_off(macli: Run) -> None:
     macli("event", "add", ANN, "email.opened")
     macli("event", "add", ANN, "page.visited")
     assert json.loads(macli("points", "list", "--json").out)[0]["score"] == 7
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_rule_does_not_take_the_name_of_another(macli: Run) -> None:
+    refused = macli("points", "rule", "edit", "mail opened", "--name", "Mail Clicked")
+    assert (refused.code, "there is another point rule 'mail clicked'" in refused.err) == (2, True)
+    assert macli("points", "rule", "edit", "mail opened", "--name", "Mail opened").code == 0
 
 
 @pytest.mark.usefixtures("workspace")

@@ -329,10 +329,10 @@ def test_replay_takes_the_rules_of_a_file(workspace: Path, macli: Run) -> None:
     [
         ("{", "rules.json"),
         ('{"name": "a"}', "no list of rules"),
-        ('[{"name": "a", "event": "x.y"}]', "rule 1: a points rule needs a name, an event and points"),
+        ('[{"name": "a", "event": "x.y"}]', "rule 1: a point rule needs a name, an event and points"),
         ('[{"name": "a", "event": "x.y", "points": 1, "atmost": "1 per day"}]', "did you mean 'at_most'"),
-        ('[{"name": "a", "event": "x.y", "points": 1, "with": 3}]', "with of a points rule is no text"),
-        ('[{"name": "a", "event": "x.y", "points": 1, "scopes": "global"}]', "scopes of a points rule is no"),
+        ('[{"name": "a", "event": "x.y", "points": 1, "with": 3}]', "with of a point rule is no text"),
+        ('[{"name": "a", "event": "x.y", "points": 1, "scopes": "global"}]', "scopes of a point rule is no"),
     ],
 )
 def test_a_file_that_holds_no_rules_is_refused(workspace: Path, macli: Run, written: str, says: str) -> None:

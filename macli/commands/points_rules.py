@@ -11,7 +11,7 @@ from macli.errors import UsageError
 if TYPE_CHECKING:
     from macli.store.point_rules import PointRule
 
-app = typer.Typer(no_args_is_help=True, help="Points rules: which events are worth how many points.")
+app = typer.Typer(no_args_is_help=True, help="Point rules: which events are worth how many points.")
 
 _names = options.names_of("point_rules")
 
@@ -84,7 +84,7 @@ def add(
         decay=decay,
     )
     point_rules.add(macli.store, to_ms(macli.now()), rule)
-    macli.out.say(f"made the points rule {rule.name!r}: {wording.told(rule)}")
+    macli.out.say(f"made the point rule {rule.name!r}: {wording.told(rule)}")
     _doubt(macli, rule.event)
 
 
@@ -161,7 +161,7 @@ def edit(
     if rule == before:
         raise UsageError("nothing to change", hint="for example --points 15")
     point_rules.edit(macli.store, to_ms(macli.now()), rule)
-    macli.out.say(f"changed the points rule {rule.name!r}: {wording.told(rule)}")
+    macli.out.say(f"changed the point rule {rule.name!r}: {wording.told(rule)}")
     _doubt(macli, rule.event)
 
 
@@ -176,7 +176,7 @@ def rm(ctx: typer.Context, name: Name) -> None:
     macli = Macli.of(ctx)
     rule = point_rules.get(macli.store, name)
     point_rules.remove(macli.store, rule.id)
-    macli.out.say(f"removed the points rule {rule.name!r}; the points it gave stay")
+    macli.out.say(f"removed the point rule {rule.name!r}; the points it gave stay")
 
 
 @app.command("on")
@@ -205,7 +205,7 @@ def _switch(macli: Macli, name: str, *, active: bool) -> None:
 
     rule: PointRule = replace(point_rules.get(macli.store, name), active=active)
     point_rules.edit(macli.store, to_ms(macli.now()), rule)
-    macli.out.say(f"the points rule {rule.name!r} is {'on' if active else 'off'}")
+    macli.out.say(f"the point rule {rule.name!r} is {'on' if active else 'off'}")
 
 
 def _cap(at_most: str | None, *, once: bool) -> str | None:

@@ -70,7 +70,7 @@ def fill(
     if plan.faults:
         name, fault = next(iter(plan.faults.items()))
         raise OperationFailed(
-            f"the points rule {name!r} does not read: {fault}",
+            f"the point rule {name!r} does not read: {fault}",
             hint=f'macli points rule edit "{name}" mends it, macli points rule off "{name}" leaves it out',
         )
     params: Mapping[str, Any] = {"last": last, "since": since or 0}

@@ -53,7 +53,7 @@ def changed(
     """The rule with what texts say of it; ``none`` takes a test, a cap or the decay away. Raises UsageError."""
     given: dict[str, Any] = {}
     if name is not None:
-        given["name"] = clean_name(name)
+        given["name"] = _free(store, rule, clean_name(name))
     if event is not None:
         given["event"] = check_name(event.strip())
     if points is not None:
@@ -74,18 +74,27 @@ def changed(
     return replace(rule, **given)
 
 
+def _free(store: Store, rule: PointRule, name: str) -> str:
+    taken = store.value(
+        "SELECT name FROM point_rules WHERE name_key = :key AND id <> :id", {"key": name.casefold(), "id": rule.id}
+    )
+    if taken is not None:
+        raise UsageError(f"there is another point rule {taken!r}", hint=f"macli points rule show {taken!r}")
+    return name
+
+
 def from_record(store: Store, now: datetime, zone: ZoneInfo, written: Mapping[str, Any]) -> PointRule:
     """A rule by the members that ``record`` writes; name, event and points have to be there. Raises UsageError."""
     for key in written:
         if key not in (*_KEYS, "preset"):
-            raise UsageError(f"no key named {key!r} in a points rule{did_you_mean(key, _KEYS)}")
+            raise UsageError(f"no key named {key!r} in a point rule{did_you_mean(key, _KEYS)}")
     points, feeds = written.get("points"), written.get("scopes") or ()
     texts = {key: written.get(key) for key in ("name", "event", "with", "for", "at_most", "decay")}
     odd = [key for key, text in texts.items() if not isinstance(text, str | None)]
     if odd or not isinstance(feeds, list | tuple) or not all(isinstance(one, str) for one in feeds):
-        raise UsageError(f"{odd[0] if odd else 'scopes'} of a points rule is no text, or no list of texts")
+        raise UsageError(f"{odd[0] if odd else 'scopes'} of a point rule is no text, or no list of texts")
     if not isinstance(points, int) or not texts["name"] or not texts["event"]:
-        raise UsageError("a points rule needs a name, an event and points", hint='{"name": "click", "event": …}')
+        raise UsageError("a point rule needs a name, an event and points", hint='{"name": "click", "event": …}')
     return changed(
         store,
         now,
