@@ -143,7 +143,7 @@ def _said(rule: consents.Opted, contact: Contact) -> str | None:
     of_all = contact["consents"].get((channel, ""))
     if rule.topic is None or of_all == "withdrawn":
         return of_all
-    return contact["consents"].get((channel, rule.topic.text.strip()), of_all)
+    return contact["consents"].get((channel, rule.topic.text.strip().casefold()), of_all)
 
 
 # Values

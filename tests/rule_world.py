@@ -762,6 +762,11 @@ def _furnish_lifecycle(store: Store) -> None:
         store.execute(
             "INSERT INTO scopes (id, kind, name, name_key) VALUES (?, ?, ?, ?)", (number, kind, name, name.casefold())
         )
+    store.execute(
+        "INSERT INTO point_rules (id, name, name_key, event, points, created_at, updated_at)"
+        " VALUES (999, 'rare', 'rare', 'x', 1, 0, 0)"
+    )
+    store.execute("INSERT INTO point_rule_scopes VALUES (999, 'group', 'rare', 'rare')")
     for known in VOCABULARY.staff.values():
         store.execute(
             "INSERT INTO staff (id, name, name_key, created_at, updated_at) VALUES (?, ?, ?, 0, 0)",

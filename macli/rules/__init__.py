@@ -26,6 +26,7 @@ __all__ = [
     "compile",
     "compile_conditions",
     "compile_entity",
+    "names_in",
     "outline",
     "parse",
     "quote",
@@ -124,6 +125,16 @@ def compile_conditions(
     build = Build(text, vocabulary, now=now, zone=zone, dialect=dialect, prefix=prefix)
     parts = [f"coalesce({each.sql(build)}, FALSE)" for each in parse_conditions(text)]
     return Where(sql=f"({' AND '.join(parts)})", params=build.params, timely=build.timely)
+
+
+def names_in(text: str) -> frozenset[tuple[str, str]]:
+    """What a rule names that could be renamed or removed, as (kind, casefolded name); none where it is no rule.
+
+    The kinds are segment, stage, funnel, funnel stage (``funnel/stage``), staff, staff group and RFM report.
+    """
+    from macli.rules.mentions import names_in
+
+    return names_in(text)
 
 
 def segments_in(text: str) -> frozenset[str]:

@@ -1,13 +1,12 @@
-"""The segments and events that a rule speaks of, and segments' names within its text."""
+"""The names that a rule speaks of, and segments' names within its text."""
 
 import re
 
 from macli.rules.errors import RuleError
 from macli.rules.parser import parse
 from macli.rules.predicates.events import Happened
-from macli.rules.predicates.membership import InSegment
-from macli.rules.tree import Leaf, leaves
-from macli.rules.values import Literal, quote
+from macli.rules.tree import Leaf, Mention, leaves
+from macli.rules.values import quote
 
 _TOKEN = re.compile(r"\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])*'|[^\s()#,]+", re.DOTALL)
 
@@ -19,8 +18,8 @@ def _leaves(text: str) -> list[Leaf]:
         return []
 
 
-def _mentions(text: str) -> list[Literal]:
-    return [leaf.segment for leaf in _leaves(text) if isinstance(leaf, InSegment)]
+def _mentions(text: str) -> list[Mention]:
+    return [mention for leaf in _leaves(text) for mention in leaf.names()]
 
 
 def events_in(text: str) -> frozenset[str]:
@@ -28,16 +27,21 @@ def events_in(text: str) -> frozenset[str]:
     return frozenset(leaf.event for leaf in _leaves(text) if isinstance(leaf, Happened))
 
 
+def names_in(text: str) -> frozenset[tuple[str, str]]:
+    """What a rule names that can be renamed or removed, as (kind, casefolded name); none where it is no rule."""
+    return frozenset(mention.key for mention in _mentions(text))
+
+
 def segments_in(text: str) -> frozenset[str]:
     """The casefolded names of the segments a rule asks for; none where the text is no rule."""
-    return frozenset(name.text.strip().casefold() for name in _mentions(text))
+    return frozenset(name for kind, name in names_in(text) if kind == "segment")
 
 
 def with_segment_renamed(text: str, old: str, new: str) -> str:
     """The rule with another name for a segment it asks for, and nothing else changed."""
-    for name in sorted(_mentions(text), key=lambda each: -each.at):
-        if name.text.strip().casefold() == old.strip().casefold():
-            token = _TOKEN.match(text, name.at)
+    for mention in sorted(_mentions(text), key=lambda each: -each.name.at):
+        if mention.key == ("segment", " ".join(old.split()).casefold()):
+            token = _TOKEN.match(text, mention.name.at)
             assert token is not None
-            text = f"{text[: name.at]}{quote(new)}{text[token.end() :]}"
+            text = f"{text[: mention.name.at]}{quote(new)}{text[token.end() :]}"
     return text

@@ -12,14 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Mention:
-    """A name within a rule: of what, the name, and the literal it is written in, which may hold more.
-
-    ``written`` shows where in the literal's text the name stands: ``stage:Sales/{}``.
-    """
+    """A name within a rule: of what, and where it is written. A funnel's stage is named FUNNEL/STAGE."""
 
     kind: str
     name: "Literal"
-    written: str = "{}"
 
     @property
     def key(self) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from macli.address import attribute_name, shorten
 from macli.errors import OperationFailed, UnknownName, UsageError
 from macli.model import ATTRIBUTE_TYPES, AttributeType
+from macli.store import bare_words
+from macli.store.bare_words import BARE
 from macli.store.connection import Row, Store
 
 Value = str | int | float | bool
@@ -36,7 +38,7 @@ def types(store: Store) -> dict[str, AttributeType]:
 def declare(store: Store, now_ms: int, name: str, kind: AttributeType) -> bool:
     """Declare an attribute; False where it is declared already.
 
-    Raises UsageError where it has another type, or a name that is taken.
+    Raises UsageError where it has another type, a name that is taken, or one that rules use in another meaning.
     """
     name = attribute_name(name)
     if name in RESERVED:
@@ -44,6 +46,11 @@ def declare(store: Store, now_ms: int, name: str, kind: AttributeType) -> bool:
     _check_type(kind)
     with store.write():
         made = store.execute(_DECLARE, {"name": name, "type": kind, "now": now_ms}) > 0
+        if made and name in BARE and (used := bare_words.uses(store, name)):
+            raise UsageError(
+                f"{name!r} has a meaning of its own in {used[0]}, which an attribute of that name would change",
+                hint=f"name it my_{name}; an import takes --map {name}=my_{name}",
+            )
         known = store.value("SELECT type FROM attributes WHERE name = :name", {"name": name})
     if known != kind:
         raise UsageError(

@@ -8,7 +8,7 @@ from macli.rules.asked import ONCE, Asked, Count, Counted, Name
 from macli.rules.comparisons import Equals, Test, Texted, condition
 from macli.rules.moments import When, instants, span_of
 from macli.rules.predicates.attributes import opposite_of
-from macli.rules.readers import reads
+from macli.rules.readers import CALLED, reads
 from macli.rules.sql import WIDE, Build, Condition
 from macli.rules.subjects import Member
 from macli.rules.tree import Leaf, Not, Rule
@@ -37,7 +37,7 @@ class Property:
     def sql(self, build: Build) -> str:
         if not self.name.isidentifier():
             raise build.error(f"{self.name!r} cannot be the name of a property", self.at)
-        if self.loose and not build.stored and self.name.casefold() in {*build.vocabulary.attributes, *CORE}:
+        if self.loose and not build.stored and self.name.casefold() in {*build.vocabulary.attributes, *CORE, *CALLED}:
             raise build.error(
                 f"is {self.name!r} a property of the event, or the contact's attribute?",
                 self.at,

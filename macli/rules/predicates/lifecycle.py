@@ -107,6 +107,8 @@ class InFunnel(Leaf):
 
     def condition(self, build: Build, reach: float) -> Condition:
         ids = stage_ids(self.funnel, self.stages, build)
+        if not ids:
+            return Condition(sql="FALSE")
         asked = ["funnel_stays.left_at IS NULL", f"funnel_stays.stage_id IN {build.bind_all(ids)}"]
         asked += _entered("funnel_stays", self.stay, build)
         return Condition(sql=counted("funnel_stays", asked, ONCE, build, reach))

@@ -13,6 +13,7 @@ from macli.rules.comparisons import Among, During, Equals, Ordered, Test
 from macli.rules.errors import Misread
 from macli.rules.moments import Duration
 from macli.rules.predicates.attributes import Attribute, declared
+from macli.rules.predicates.lifecycle import names_of
 from macli.rules.readers import called, reads, said
 from macli.rules.sql import WIDE, Build, Condition
 from macli.rules.tree import Leaf, Mention, Not, Rule
@@ -70,11 +71,7 @@ class Score(Leaf):
         kind, _, name = self.scope.text.partition(":")
         funnel, slash, stage = name.partition("/")
         if kind.strip().casefold() == "stage" and slash:
-            at = self.scope.at
-            yield Mention(kind="funnel", name=Literal(text=funnel, at=at), written=f"stage:{{}}/{stage}")
-            yield Mention(
-                kind="funnel stage", name=Literal(text=f"{funnel}/{stage}", at=at), written=f"stage:{funnel}/{{}}"
-            )
+            yield from names_of(Literal(text=funnel, at=self.scope.at), (Literal(text=stage, at=self.scope.at),))
 
     def condition(self, build: Build, reach: float) -> Condition:
         scope = "1" if self.scope is None else _scope(self.scope, build)

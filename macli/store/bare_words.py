@@ -1,0 +1,33 @@
+"""Words that mean something of their own in rules, until an attribute is called so."""
+
+from macli.store.connection import Store
+
+BARE = frozenset(("score", "stage", "owner", "churn", "purchase"))
+"""An attribute of such a name is meant instead wherever one could be: ``score >= 50``, ``owner is set``."""
+
+_TESTED = r"\b{word}\s*([<>=]|!=|(not\s+)?in\s*\(|(between|reached|exceeded)\b|is\s+(not\s+)?set\b)"
+
+
+def uses(store: Store, word: str) -> list[str]:
+    """The rules that ask for the word in its own meaning, or may do so, in words."""
+    asked = store.dialect.fits("kept.text", ":tested")
+    return [row["place"] for row in store.rows(_USES.format(asked=asked), {"tested": _TESTED.format(word=word)})]
+
+
+_USES = """
+SELECT DISTINCT kept.place
+FROM (
+  SELECT 'the segment ' || name AS place, rule AS text FROM segments
+  UNION ALL
+  SELECT 'the campaign ' || campaigns.name, campaign_versions.definition
+  FROM campaigns
+  JOIN campaign_versions ON campaign_versions.campaign_id = campaigns.id
+  WHERE campaigns.state NOT IN ('finished', 'cancelled')
+  UNION ALL
+  SELECT 'the point rule ' || name, who FROM point_rules
+  UNION ALL
+  SELECT 'the rule of owners ' || name, rule FROM owner_rules
+) AS kept
+WHERE {asked}
+ORDER BY kept.place
+"""
