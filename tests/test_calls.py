@@ -9,13 +9,18 @@ import pytest
 from macli import selection
 from macli.clock import to_ms
 from macli.errors import UsageError
-from macli.people import calls
+from macli.mailbox.ingesting import Understood
+from macli.mailbox.keeping import keep
+from macli.mailbox.reading import read
+from macli.people import calls, tasks
 from macli.store import calls as kept
+from macli.tick.tick import run_tick
 from tests.conftest import NOW as EARLY
 from tests.conftest import Run
-from tests.people import add_staff
+from tests.letters import letter
+from tests.people import add_staff, add_work
 from tests.test_notes import said, staff_id
-from tests.world import NOW, World, add_contacts, new_world
+from tests.world import NOW, World, add_campaign, add_contacts, new_world
 
 
 @pytest.fixture
@@ -57,6 +62,29 @@ def test_g12_lists_ask_for_a_calls_own_fields_and_for_its_contact(world: World) 
     assert listed("direction = in") == [1]
     assert listed("seconds > 50") == [2]
     assert listed("outcome contains answer or email = c1@example.com") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("event", "where"),
+    [
+        ("note.added", "text contains offer"),
+        ("task.added", 'assignee = "anna"'),
+        ("task.closed", 'state = "done"'),
+        ("deal.won", "value > 1000"),
+        ("call.logged", 'direction = "out"'),
+        ("mail.received", "subject contains Annabella"),
+    ],
+)
+def test_g1_what_is_done_about_a_contact_starts_campaigns(world: World, event: str, where: str) -> None:
+    add_campaign(world.store, entry={"event": {"name": event, "where": where}}, steps=[{"tag": "seen"}])
+    add_work(world.store, 1, "Annabella", "c0@example.com")
+    tasks.close(world.store, NOW, 1, "done", "cli")
+    written = letter(subject="From Annabella", message_id="<2@x>")
+    keep(world.store, NOW, [Understood(letter=read(written), said="reply")], "office")
+    for _ in range(2):
+        run_tick(world.engine())
+    assert world.store.value("SELECT count(*) FROM enrollments") == 1
+    assert world.store.value("SELECT contact_id FROM contact_tags") == 1
 
 
 def test_g1_calls_on_the_command_line(workspace: Path, macli: Run) -> None:

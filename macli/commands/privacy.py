@@ -14,7 +14,7 @@ def retention(
 ) -> None:
     """Let go what has been kept long enough; the tick does so once a day. Reports count as they did.
 
-    How long is set with macli settings set retention.hits (visits, events, removed).
+    How long is set with macli settings set retention.hits (visits, events, mails, removed).
 
     Example: macli privacy retention --dry-run
     """
