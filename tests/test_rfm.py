@@ -288,6 +288,13 @@ def test_what_left_the_window_counts_for_recency_only(world: World) -> None:
     assert bands(world) == ("long", "casual", "saver")
 
 
+def test_recency_passes_on_within_the_window(world: World) -> None:
+    report(world, window="365 days")
+    bought(world, NOW)
+    tick(world, NOW + 31 * DAY)
+    assert bands(world) == ("medium", "casual", "saver")
+
+
 # Refunds.
 
 
@@ -331,6 +338,15 @@ def test_a_cancellation_without_a_value_takes_the_whole_order(world: World) -> N
     bought(world, NOW, 40)
     happened(world, "order.cancelled", NOW, order="A")
     bought(world, NOW, 300, order="A")
+    assert figures(world) == (NOW, 1, 40.0)
+
+
+def test_a_cancellation_without_a_value_goes_before_what_was_paid_back(world: World) -> None:
+    report(world)
+    bought(world, NOW, 40)
+    bought(world, NOW, 300, order="A")
+    happened(world, "order.refunded", NOW, order="A", total=100)
+    happened(world, "order.cancelled", NOW, order="A")
     assert figures(world) == (NOW, 1, 40.0)
 
 

@@ -140,7 +140,6 @@ UNION ALL
 SELECT lone.contact_id, lone.at, -lone.value, 0
 FROM rfm_refunds AS lone
 WHERE lone.fits = 1
-  AND lone.value IS NOT NULL
   AND NOT EXISTS (
     SELECT 1
     FROM bought
