@@ -14,7 +14,7 @@ from macli.lifecycle import arranging, points
 from macli.lifecycle.funnels import move_where
 from macli.model import NewEvent
 from macli.reports import funnels as reporting
-from macli.store import Store, funnels, point_rules, scopes
+from macli.store import Store, funnels, point_rules, scopes, staff
 from macli.store.scopes import GLOBAL, Scope
 from macli.tick.tick import run_tick
 from tests.conftest import Run
@@ -303,15 +303,16 @@ def test_going_back_is_not_going_on(world: World) -> None:
 
 
 def test_t3_contacts_are_handed_to_sales_once_and_only_above_the_threshold(world: World) -> None:
+    staff.add(world.store, NOW, "anna")
     add_campaign(
         world.store,
         "hand over",
         entry={"event": {"name": "stage.entered", "where": 'stage = "Purchase"'}},
-        steps=[{"funnel": {"name": "Sales", "stage": "Lead"}}],
+        steps=[{"funnel": {"name": "Sales", "stage": "Lead"}}, {"owner": "anna"}, {"task": "call the new lead"}],
     )
     points.give_where(world.store, NOW, "SELECT 1", {}, 50, GLOBAL, "test")
     ticked(world, NOW + HOUR)
-    assert stands(world.store, 1) == []
+    assert (stands(world.store, 1), world.store.value("SELECT count(*) FROM owners")) == ([], 0)
     points.give_where(world.store, NOW + HOUR, "SELECT 1", {}, 1, GLOBAL, "test")
     ticked(world, NOW + 2 * HOUR)
     assert stands(world.store, 1) == [("Sales", "Lead")]
@@ -319,7 +320,8 @@ def test_t3_contacts_are_handed_to_sales_once_and_only_above_the_threshold(world
     move(world, 1, "Offer", NOW + 3 * HOUR)
     ticked(world, NOW + 4 * HOUR)
     assert stands(world.store, 1) == [("Sales", "Offer")]
-    assert world.store.value("SELECT cause FROM funnel_stays ORDER BY id") != "test"
+    handed = "SELECT count(*) FROM owners JOIN tasks ON tasks.contact_id = owners.contact_id"
+    assert world.store.value(handed) == 1
 
 
 def test_e05_a_campaign_begins_when_a_contact_comes_to_a_stage(world: World) -> None:
@@ -424,6 +426,14 @@ def test_p51_a_lead_becomes_a_customer_once_and_rules_see_it(macli: Run, people:
     assert macli("contact", "convert", "--where", "has email").code == 2
     assert "2 contacts became customers" in macli("contact", "convert", "--where", "has email", "--yes").out
     assert len(listed(macli, "event", "list", "--name", "contact.converted")) == 3
+
+
+def test_p51_a_state_that_is_set_on_the_card_converts_too(macli: Run, people: tuple[str, ...]) -> None:
+    macli("contact", "edit", people[0], "--state", "customer")
+    macli("contact", "edit", people[0], "--state", "customer")
+    macli("contact", "edit", people[0], "--state", "lead")
+    macli("contact", "add", "dan@example.com", "--state", "customer")
+    assert [row["contact"] for row in listed(macli, "event", "list", "--name", "contact.converted")] == [people[0]]
 
 
 # What names them

@@ -121,6 +121,17 @@ def test_p42_a_stage_is_added_between_two_and_takes_those_whose_score_is_above_i
     assert stays(world.store, 2)[-1] == ("Evaluation", 0, 36, "thresholds")
 
 
+def test_p42_a_stage_may_begin_below_zero_and_first_points_lead_to_it(world: World) -> None:
+    stages.make(world.store, NOW, ladder.Add(name="Cold", threshold=-10, before="Awareness"))
+    give(world, 1, -5)
+    give(world, 2, -10)
+    give(world, 3, 5)
+    assert [stage_of(world.store, contact) for contact in (1, 2, 3, 4)] == ["Cold", None, "Awareness", None]
+    assert [stage for stage, *_ in stays(world.store, 3)] == ["Cold", "Awareness"]
+    with pytest.raises(UsageError, match="either --after STAGE or --before STAGE"):
+        stages.make(world.store, NOW, ladder.Add(name="X", threshold=30, before="Awareness", after="Cold"))
+
+
 def test_a_lower_threshold_brings_contacts_up_and_a_higher_one_brings_nobody_down(world: World) -> None:
     give(world, 1, 45)
     lower = ladder.SetThreshold(name="Purchase", threshold=40)

@@ -23,6 +23,9 @@ Threshold: TypeAlias = Annotated[
 After: TypeAlias = Annotated[
     str | None, typer.Option("--after", metavar="STAGE", help="Behind this one.", autocompletion=_names)
 ]
+Before: TypeAlias = Annotated[
+    str | None, typer.Option("--before", metavar="STAGE", help="In front of this one.", autocompletion=_names)
+]
 Description: TypeAlias = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it means.")]
 
 
@@ -61,11 +64,12 @@ def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
     threshold: Annotated[int, typer.Option("--threshold", metavar="N", help="A score of more than this leads to it.")],
     after: After = None,
+    before: Before = None,
     description: Description = None,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
 ) -> None:
-    """Add a stage at the end, or behind another; contacts whose score is higher move to it.
+    """Add a stage at the end, or beside another; contacts whose score is higher move to it.
 
     Thresholds rise from stage to stage.
 
@@ -73,7 +77,7 @@ def add(
     """
     from macli.lifecycle import ladder
 
-    change = ladder.Add(name=name, threshold=threshold, after=after, description=description or "")
+    change = ladder.Add(name=name, threshold=threshold, after=after, before=before, description=description or "")
     _change(Macli.of(ctx), change, f"added the stage {name!r}", dry_run=dry_run, yes=yes)
 
 
@@ -114,9 +118,7 @@ def move(
     ctx: typer.Context,
     name: Name,
     after: After = None,
-    before: Annotated[
-        str | None, typer.Option("--before", metavar="STAGE", help="In front of this one.", autocompletion=_names)
-    ] = None,
+    before: Before = None,
     threshold: Threshold = None,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,

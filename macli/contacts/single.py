@@ -95,11 +95,10 @@ def edit(
                     # The old address said no too: it must not come back by an import as one that never did.
                     keep_noes(store, now, ONE, {"one_contact": contact_id}, channel, source)
             contacts.update(store, to_ms(now), contact_id, changes)
-            events.record(
-                store,
-                now,
-                [_column_event(now, contact_id, n, before[n], v, source) for n, v in changes.items()],
-            )
+            said = [_column_event(now, contact_id, n, before[n], v, source) for n, v in changes.items()]
+            if changes.get("state") == "customer":
+                said.append(NewEvent(contact_id=contact_id, name="contact.converted", at=to_ms(now), source=source))
+            events.record(store, now, said)
         changed = len(changes)
         for name, value in (values or {}).items():
             one = {"one_contact": contact_id}

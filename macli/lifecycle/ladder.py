@@ -20,11 +20,12 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Add:
-    """A new stage, behind ``after`` or at the end."""
+    """A new stage, behind ``after``, in front of ``before``, or at the end."""
 
     name: str
     threshold: int
     after: str | None = None
+    before: str | None = None
     description: str = ""
 
     def of(self, steps: Sequence[Step]) -> list[Step]:
@@ -34,7 +35,9 @@ class Add:
         if len(steps) >= stages.MOST:
             raise UsageError(f"a lifecycle has at most {stages.MOST} stages")
         new = Step(name=name, threshold=self.threshold, description=self.description)
-        place = len(steps) if self.after is None else 1 + place_of(steps, self.after)
+        place = len(steps)
+        if self.after is not None or self.before is not None:
+            place = _between(steps, self.after, self.before)
         return _checked([*steps[:place], new, *steps[place:]], new)
 
 
@@ -61,14 +64,9 @@ class Move:
     threshold: int | None = None
 
     def of(self, steps: Sequence[Step]) -> list[Step]:
-        if (self.after is None) == (self.before is None):
-            raise UsageError("say where to: either --after STAGE or --before STAGE")
         stage = steps[place_of(steps, self.name)]
         others = [step for step in steps if step is not stage]
-        if self.after is not None:
-            place = 1 + place_of(others, self.after)
-        else:
-            place = place_of(others, self.before or "")
+        place = _between(others, self.after, self.before)
         moved = stage if self.threshold is None else replace(stage, threshold=self.threshold)
         return _checked([*others[:place], moved, *others[place:]], moved)
 
@@ -94,6 +92,14 @@ def place_of(steps: Sequence[Step], name: str) -> int:
         if step.name.casefold() == key:
             return place
     raise UnknownName("stage", name, (step.name for step in steps), hint="macli stage list shows them")
+
+
+def _between(steps: Sequence[Step], after: str | None, before: str | None) -> int:
+    if before is not None and after is None:
+        return place_of(steps, before)
+    if after is not None and before is None:
+        return 1 + place_of(steps, after)
+    raise UsageError("say where to: either --after STAGE or --before STAGE")
 
 
 def _checked(steps: list[Step], changed: Step) -> list[Step]:
