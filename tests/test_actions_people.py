@@ -15,8 +15,11 @@ from macli.campaign.problems import BadDefinition
 from macli.clock import to_ms
 from macli.lifecycle import funnels as moves
 from macli.people import owning
-from macli.store import funnels, scopes, staff
+from macli.scoring import presets
+from macli.store import funnels, point_rules, scopes, staff
+from tests.conftest import Run
 
+LIBRARY = Path(__file__).parent.parent / "campaigns"
 FILE = "campaigns/sales/campaign.yaml"
 
 
@@ -131,6 +134,8 @@ def test_a_step_gives_a_task_to_the_contacts_owner_or_to_somebody_named(running:
 
 def test_t3_a_contact_is_handed_over_when_its_score_passes_the_threshold_and_not_before(running: Running) -> None:
     ann, bob = running.contact(), running.contact()
+    for rule in presets.rules("persisca"):
+        point_rules.add(running.store, to_ms(NOW), rule)
     staff.add(running.store, NOW, "anna")
     funnels.create(running.store, to_ms(NOW), "Sales", ["Lead", "Offer"])
     running.campaign(
@@ -147,6 +152,28 @@ def test_t3_a_contact_is_handed_over_when_its_score_passes_the_threshold_and_not
     assert running.store.rows("SELECT contact_id FROM owners")[0][0] == ann
     assert running.store.value("SELECT count(*) FROM tasks") == 1
     assert score(running, bob) == 0
+
+
+def test_t3_the_shipped_hand_over_brings_a_task_for_the_owner_once_in_ninety_days(workspace: Path, macli: Run) -> None:
+    def ok(*args: str, day: int) -> str:
+        ran = macli(*args, at=NOW + day * DAY)
+        assert ran.code == 0, ran.err
+        return ran.out
+
+    ok("apply", str(LIBRARY / "hand-over"), day=0)
+    ok("campaign", "activate", "hand-over", day=0)
+    ok("staff", "add", "anna", day=0)
+    for name in ("ann", "bob"):
+        ok("contact", "add", f"{name}@example.com", day=0)
+        ok("owner", "set", f"{name}@example.com", "anna", day=0)
+    for day, points in ((1, "50"), (2, "1"), (3, "20"), (4, "-60"), (5, "60"), (100, "-60"), (101, "60")):
+        ok("points", "give", "--why", "test", "--", "ann@example.com", points, day=day)
+        ok("tick", day=day)
+        handed_over = json.loads(ok("task", "list", "--json", day=day))
+        assert len(handed_over) == (0 if day < 2 else 1 if day < 101 else 2), day
+    assert {(task["contact"], task["assignee"], task["title"]) for task in handed_over} == {
+        ("ann@example.com", "anna", "Call while it is hot")
+    }
 
 
 @pytest.mark.parametrize(
