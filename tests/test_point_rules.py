@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import NOW, World, add_contacts, new_world
 
-from macli import contacts, events
+from macli import contacts, events, segments
 from macli.clock import to_ms
 from macli.config import bands
 from macli.errors import UsageError
@@ -404,6 +404,17 @@ def test_a_rule_no_event_met_for_ninety_days_is_told_of(world: World) -> None:
         one.rule for one in linting.lint(world.store, NOW + timedelta(days=91), UTC) if "for 90 days" in one.warning
     ]
     assert sorted(late) == ["mail clicked", "mail opened", "page visited", "price list", "unsubscribed"]
+
+
+def test_a_rule_that_asks_for_what_is_gone_is_told_of(world: World) -> None:
+    segments.create(world.store, NOW, UTC, "guests", static=True)
+    rule(world.store, "guest", "page.visited", 3, who="in segment guests")
+    assert says(world.store, "gives nothing") is None
+    with world.store.write():
+        world.store.execute("DELETE FROM segments")
+    found = says(world.store, "gives nothing: no segment named 'guests'")
+    assert found is not None
+    assert found.rule == "guest"
 
 
 def test_a_stage_nobody_can_reach_is_told_of(world: World) -> None:

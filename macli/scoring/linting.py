@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from macli import selection
 from macli.clock import to_ms
 from macli.scoring import wording
+from macli.scoring.compiling import compiled
 from macli.store import Store, point_rules, settings, stages
 from macli.store.point_rules import PointRule
 from macli.store.scopes import Scope
@@ -52,6 +53,7 @@ def lint(store: Store, now: datetime, zone: ZoneInfo) -> list[Oddity]:
     """Every oddity of the rules in force."""
     rules = point_rules.active(store)
     return [
+        *_unread(store, now, rules),
         *_outscoring(store, rules),
         *_twins(rules),
         *_machines(rules),
@@ -61,6 +63,12 @@ def lint(store: Store, now: datetime, zone: ZoneInfo) -> list[Oddity]:
         *_one_way(rules),
         *_lasting(store, rules),
     ]
+
+
+def _unread(store: Store, now: datetime, rules: Sequence[PointRule]) -> Iterator[Oddity]:
+    """Rules that ask for what is there no more: they give nothing."""
+    for name, fault in compiled(store, to_ms(now), tuple(rules)).faults.items() if rules else ():
+        yield Oddity(rule=name, warning=f"gives nothing: {fault}", type=f'macli points rule edit "{name}" --for …')
 
 
 def _outscoring(store: Store, rules: Sequence[PointRule]) -> Iterator[Oddity]:
