@@ -54,7 +54,7 @@ def state(world: World, send_id: int = 1) -> str:
 def events(world: World) -> list[tuple[str, int | None]]:
     return [
         (row["name"], row["contact_id"])
-        for row in world.store.rows("SELECT name, contact_id FROM events WHERE source <> 'macli:effect' ORDER BY id")
+        for row in world.store.rows("SELECT name, contact_id FROM events WHERE source NOT LIKE 'macli:%' ORDER BY id")
     ]
 
 
