@@ -242,6 +242,27 @@ def test_a_number_given_again_after_a_purge_is_a_new_contact_all_the_same(world:
     assert chore(world) == 1
 
 
+def test_the_new_are_assigned_at_the_cost_of_the_new(world: World) -> None:
+    rule(world, "low", to="anna", where="number < 6")
+    rule(world, "turns", group="north")
+    chore(world)
+    costs = []
+    for others in (0, 20_000):
+        add_contacts(world.store, others, start=int(world.store.value("SELECT count(*) FROM contacts")))
+        chore(world)
+        add_contacts(world.store, 10, start=int(world.store.value("SELECT count(*) FROM contacts")))
+        steps = [0]
+
+        def count(steps: list[int] = steps) -> None:
+            steps[0] += 1
+
+        world.store.connection.set_progress_handler(count, 100)
+        assert chore(world) == 10
+        world.store.connection.set_progress_handler(None, 0)
+        costs.append(steps[0])
+    assert costs[1] < 2 * costs[0]
+
+
 def test_those_there_already_are_assigned_by_command(workspace: Path, macli: Run) -> None:
     for name in ("a", "b", "c"):
         macli("contact", "add", f"{name}@example.com")

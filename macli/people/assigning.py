@@ -123,14 +123,16 @@ def _by_rule(store: Store, now: datetime, rule: Row, zone: ZoneInfo) -> list[Ass
     return given
 
 
+# CROSS JOIN: the few new contacts lead, not all there are.
 _PLACE = """
 UPDATE unowned
 SET place = placed.place
 FROM (
-  SELECT contacts.id, (row_number() OVER (ORDER BY contacts.id) - 1) % :members AS place
+  SELECT unowned.contact_id AS id, (row_number() OVER (ORDER BY unowned.contact_id) - 1) % :members AS place
   FROM unowned
-  JOIN contacts ON contacts.id = unowned.contact_id
-  WHERE {where}
+  CROSS JOIN contacts
+  WHERE contacts.id = unowned.contact_id
+    AND {where}
 ) AS placed
 WHERE placed.id = unowned.contact_id
 """

@@ -73,11 +73,12 @@ WHERE contacts.id IN ({ids})
 """,
 }
 
+# An expression of a column, so that the few contacts lead and not all that have a main owner.
 _CLEAR = {
     "main": """
 DELETE FROM owners
 WHERE contact_id IN (SELECT contact_id FROM chosen)
-  AND (kind = 'main' OR staff_id = :staff)
+  AND (kind || '' = 'main' OR staff_id + 0 = :staff)
 """,
     "co": "DELETE FROM owners WHERE contact_id IN (SELECT contact_id FROM chosen) AND staff_id = :staff",
 }
