@@ -141,6 +141,26 @@ def test_whom_history_names_is_kept_as_one_who_has_left(world: World) -> None:
     assert staff.get_active(store, "anna")["id"] == anna
 
 
+def test_whom_a_rule_or_a_campaign_names_is_kept_and_not_renamed(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "anna")
+    macli("staff", "add", "ann")
+    macli("segment", "create", "hers", "--rule", "owner is Anna")
+    ran = macli("staff", "edit", "anna", "--rename", "anne")
+    assert ran.code == 1
+    assert "named by the segment 'hers'" in ran.err
+    assert macli("staff", "edit", "ann", "--rename", "Annie").code == 0
+    assert macli("staff", "edit", "anna", "--rename", "ANNA").code == 0
+    assert "the segment 'hers' still names ANNA" in macli("staff", "rm", "anna").out
+    assert macli("segment", "show", "hers").code == 0
+
+
+def test_who_has_left_becomes_nobody_s_owner(world: World) -> None:
+    staff.edit(world.store, NOW, "anna", active=False)
+    anna = staff.get(world.store, "anna")["id"]
+    assert set_owner_where(world.store, NOW, "SELECT id FROM contacts", {}, anna, "main", "test") == 0
+    assert world.store.value("SELECT count(*) FROM owners") == 0
+
+
 def test_nothing_is_handed_to_who_has_left(workspace: Path, macli: Run) -> None:
     macli("staff", "add", "anna")
     macli("staff", "add", "marek")

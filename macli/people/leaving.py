@@ -11,18 +11,20 @@ from macli.store import Row, Store, staff
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """Who has left; ``kept``: history names them. How much went to whom."""
+    """Who has left; ``kept``: something names them, of which ``named_by`` still counts. How much went to whom."""
 
     name: str
     kept: bool
     to: str | None
     handed: dict[str, int]
+    named_by: tuple[str, ...]
 
     def lines(self) -> list[str]:
         """What was done, for people."""
         words = [f"{count:,} {what}" for what, count in self.handed.items() if count]
-        gone = f"{self.name} is kept as one who has left: history names them" if self.kept else f"removed {self.name}"
-        return [*([f"{' and '.join(words)} went to {self.to}"] if words else []), gone]
+        gone = f"{self.name} is kept as one who has left: something names them" if self.kept else f"removed {self.name}"
+        handed = [f"{' and '.join(words)} went to {self.to}"] if words else []
+        return [*handed, gone, *(f"{one} still names {self.name}" for one in self.named_by)]
 
 
 def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = None) -> Left:
@@ -42,13 +44,15 @@ def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = Non
             raise OperationFailed(
                 f"{member['name']} still has {had}", hint=f"macli staff rm {member['name']} --hand-over OTHER"
             )
-        kept = bool(store.value(_NAMED, {"id": member["id"]}))
+        named_by = tuple(staff.mentions(store, member))
+        kept = bool(named_by or store.value(_NAMED, {"id": member["id"]}))
         if kept:
             staff.edit(store, now, name, active=False)
         store.execute("DELETE FROM owners WHERE staff_id = :id", {"id": member["id"]})
         if not kept:
             store.execute("DELETE FROM staff WHERE id = :id", {"id": member["id"]})
-    return Left(name=member["name"], kept=kept, to=to["name"] if to is not None else None, handed=handed)
+    name_to = to["name"] if to is not None else None
+    return Left(name=member["name"], kept=kept, to=name_to, handed=handed, named_by=named_by)
 
 
 def _has(store: Store, member: Row) -> str:

@@ -28,9 +28,12 @@ def set_owner_where(
     """Make a member of staff the main owner or a co-owner of the contacts ``ids`` selects; how many are new to it.
 
     A contact has one main owner: who was it before no longer owns the contact. Who is its main owner is no
-    co-owner of it as well. Recorded as owner.changed (kind, staff, old), unless ``told`` is false.
+    co-owner of it as well. Who has left the staff gets nothing. Recorded as owner.changed (kind, staff, old),
+    unless ``told`` is false.
     """
     with store.write():
+        if not store.value("SELECT active FROM staff WHERE id = :id", {"id": staff_id}):
+            return 0
         chosen = choose(store, _OTHERS[kind].format(ids=ids), {**params, "door_staff": staff_id})
         if chosen:
             store.execute(_CLEAR[kind], {"staff": staff_id})
