@@ -575,7 +575,7 @@ def test_rows_are_refused_with_their_line_and_reason_and_written_aside(world: Wo
     assert (told.taken, told.refused) == (1, 9)
     assert dict(told.reasons) == {
         3: "no contact 'nobody@example.com'",
-        4: "its churn '63' is more than certain: write 0.63 or 63 %",
+        4: "its churn '63' is more than certain: a percentage has its sign, 63 %",
         5: "its churn 'soon' is no probability: write 0.63 or 63 %",
         6: told.reasons[3][1],
         7: "it names no contact",

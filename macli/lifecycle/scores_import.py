@@ -192,7 +192,7 @@ def _probability(kind: str, text: str) -> float | None:
     digits, exponent, percent = match.groups()
     number = float(f"{digits.replace(',', '.')}e{exponent or 0}") / (100 if percent else 1)
     if number > 1:
-        raise UsageError(f"its {kind} {shorten(text)!r} is more than certain: write 0.63 or 63 %")
+        raise UsageError(f"its {kind} {shorten(text)!r} is more than certain: a percentage has its sign, 63 %")
     return number
 
 
