@@ -10,11 +10,6 @@ COLUMNS = ("id", "at", "sender", "contact", "subject", "mailbox", "answers")
 _ALL = 2**62
 
 
-def of_contact(contact_id: int) -> Where:
-    """The letters of one contact."""
-    return Where(sql="mails.contact_id = :mail_contact", params={"mail_contact": contact_id})
-
-
 def listed(store: Store, *wheres: Where, limit: int | None = None) -> Iterator[Row]:
     """The letters all of ``wheres`` select, the latest first."""
     params = {name: value for where in wheres for name, value in where.params.items()}
