@@ -118,6 +118,48 @@ def test_e16_changing_many_by_command_is_told_of_only_when_asked(workspace: Path
     assert [row["email"] for row in json.loads(macli("owner", "list", "marek", "--json").out)] == ["b@example.com"]
 
 
+def write_campaign(folder: Path, macli: Run, text: str) -> None:
+    (folder / "c").mkdir()
+    (folder / "c" / "campaign.yaml").write_text(text)
+    for line in (("apply", "c"), ("campaign", "activate", "hand-over")):
+        ran = macli(*line)
+        assert ran.code == 0, ran
+
+
+def test_t3_a_contact_is_handed_over_to_sales_only_at_the_threshold(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "anna")
+    macli("points", "rule", "add", "buys", "--event", "order.paid", "--points", "50")
+    write_campaign(
+        workspace,
+        macli,
+        "name: hand-over\nentry: {whenever: score >= 100}\nsteps: [owner: anna, task: {title: call}]\n",
+    )
+    macli("contact", "add", "a@example.com")
+    for owner, tasks in (("[]\n", 0), (None, 1)):
+        macli("event", "add", "a@example.com", "order.paid")
+        macli("tick")
+        shown = macli("owner", "list", "anna", "--kind", "main", "--json").out
+        assert shown == owner if owner else json.loads(shown)[0]["email"] == "a@example.com"
+        assert len(json.loads(macli("task", "list", "--for", "anna", "--json").out)) == tasks
+
+
+def test_e16_a_campaign_begins_with_a_new_owner(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "anna")
+    macli("staff", "add", "marek")
+    write_campaign(
+        workspace,
+        macli,
+        "name: hand-over\nentry: {event: {name: owner.changed, where: kind = main and staff = marek}}\n"
+        "steps: [tag: MAREKS]\n",
+    )
+    for name, owner in (("a", "anna"), ("b", "marek")):
+        macli("contact", "add", f"{name}@example.com")
+        macli("owner", "set", f"{name}@example.com", owner)
+    macli("tick")
+    tagged = json.loads(macli("contact", "list", "--where", "tagged MAREKS", "--json").out)
+    assert [contact["email"] for contact in tagged] == ["b@example.com"]
+
+
 def test_who_has_left_gets_no_contacts(workspace: Path, macli: Run) -> None:
     macli("contact", "add", "a@example.com")
     macli("staff", "add", "anna")
