@@ -202,7 +202,8 @@ def test_stages_are_added_renamed_put_in_order_and_removed(world: World) -> None
         ({"add": "OFFER"}, "already"),
         ({"add": "A/B"}, "slash"),
         ({"rename_stage": "Offer"}, "names no new name"),
-        ({"rename_stage": "Offer=Won"}, "another stage 'Won'"),
+        ({"rename_stage": "Offer=Won"}, "has a stage 'Won' already"),
+        ({"rename_stage": "Offer=Gone"}, "had another stage 'Gone', and histories name it"),
         ({"remove": "Offer", "move_to": "offer"}, "for itself"),
         ({"name": "upsell"}, "already"),
         ({"name": " "}, "one line"),
@@ -212,6 +213,8 @@ def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
     world: World, changes: dict[str, str], word: str
 ) -> None:
     funnels.create(world.store, to_ms(NOW), "Upsell", ["Asked"])
+    edit(world, add="Gone")
+    edit(world, remove="Gone")
     with pytest.raises(UsageError, match=word):
         edit(world, **changes)
     assert names(world.store) == ["Lead", "Offer", "Won"]

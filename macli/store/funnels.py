@@ -211,8 +211,9 @@ def rename_stage(store: Store, funnel: Row, stage_id: int, name: str) -> None:
     said = {"funnel": funnel["id"], "id": stage_id, "name": name, "key": name.casefold()}
     taken = store.row(_TAKEN, said)
     if taken is not None:
-        was = "has" if taken["removed_at"] is None else "had"
-        raise UsageError(f"the funnel {funnel['name']!r} {was} another stage {name!r}, and histories name it")
+        if taken["removed_at"] is None:
+            raise UsageError(f"the funnel {funnel['name']!r} has a stage {name!r} already")
+        raise UsageError(f"the funnel {funnel['name']!r} had another stage {name!r}, and histories name it")
     old = store.value("SELECT name FROM funnel_stages WHERE id = :id", {"id": stage_id})
     store.execute("UPDATE funnel_stages SET name = :name, name_key = :key WHERE id = :id", said)
     _rename_feeds(store, f"{funnel['name']}/{old}", f"{funnel['name']}/{name}")

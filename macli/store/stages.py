@@ -123,8 +123,9 @@ def change(
             {"key": name.casefold(), "id": stage_id},
         )
         if taken is not None:
-            was = "is" if taken["removed_at"] is None else "was"
-            raise UsageError(f"there {was} another stage {name!r}, and contacts' histories name it")
+            if taken["removed_at"] is None:
+                raise UsageError(f"there is a stage {name!r} already")
+            raise UsageError(f"there was another stage {name!r}, and contacts' histories name it")
     said = {"name": name, "key": None if name is None else name.casefold()}
     store.execute(
         _CHANGE,
