@@ -91,7 +91,7 @@ def happened(number: int, contacts: int, start: int = 0) -> Iterator[NewEvent]:
         yield NewEvent(
             contact_id=1 + int(contacts * chance.random() ** 2),
             name=name,
-            at=to_ms(NOW + timedelta(seconds=place)),
+            at=to_ms(NOW + timedelta(seconds=20 * place)),
             source="bench",
             source_id=str(place),
             properties=properties,

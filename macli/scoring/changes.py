@@ -14,6 +14,7 @@ CREATE TEMP TABLE IF NOT EXISTS score_changes (
 """
 """A row for each contact, scope and event whose points were not nothing: the score before and after it.
 
+Of scopes and contacts only where the batch may bring a score to a value that somebody looks at, or past it.
 Rows of one contact and scope follow each other by ``at`` and ``event``: the ``old`` of one is the
 ``score`` of the one before.
 """
@@ -25,5 +26,13 @@ def clear(store: Store) -> None:
     store.execute("DELETE FROM score_changes")
 
 
-WATCHED = "(scope_id = :global OR scope_id IN (SELECT scope_id FROM score_marks))"
-"""The scopes whose single changes somebody looks at: stages at the global score, marks at theirs."""
+LOOKED_AT = """
+SELECT 1 AS scope_id, threshold AS value, 0 AS always
+FROM stages
+WHERE removed_at IS NULL
+UNION ALL
+SELECT scope_id, points, CASE WHEN kind IN ('exceeded', 'at_least') THEN 1 ELSE 0 END
+FROM score_marks
+"""
+"""The values of scores that somebody looks at, by scope: where stages begin, and marks; ``always`` where every
+change above is told of, not only those that come to the value or past it."""
