@@ -564,6 +564,22 @@ def test_one_currency_of_several_is_counted(world: World) -> None:
     assert figures(world) == (NOW, 1, 70.0)
 
 
+def test_a_report_that_reads_no_more_keeps_no_purchase_and_no_other_report_waiting(world: World) -> None:
+    report(world, "broken", condition="currency = EUR")
+    report(world)
+    bought(world, NOW, currency="EUR")
+    with world.store.write():
+        world.store.execute(
+            "UPDATE rfm_reports SET definition = replace(definition, '= EUR', '=') WHERE name = 'broken'"
+        )
+    bought(world, NOW, currency="EUR")
+    told: list[str] = []
+    chores.run(world.engine(NOW + 40 * DAY), *(lambda name, why: told.append(f"{name}: {why}"),) * 3)
+    assert bands(world) == ("medium", "casual", "saver")
+    assert bands(world, name="broken") == ("short", "casual", "saver")
+    assert [line for line in told if line.startswith("RFM report broken: ") and "the rule ends here" in line] == told
+
+
 def test_nothing_due_is_nothing_done_however_many_are_in_the_report(world: World) -> None:
     report(world)
     bought(world, NOW)

@@ -8,7 +8,7 @@ from typing import Any
 from macli import events
 from macli.clock import to_ms
 from macli.config import readers
-from macli.errors import UsageError
+from macli.errors import MacliError, UsageError
 from macli.event_names import OWN_DOING
 from macli.scoring import rfm as banding
 from macli.scoring import rfm_definition as written
@@ -124,8 +124,17 @@ def _record(store: Store, now: datetime, report: Row, ids: str, params: Mapping[
 
 
 def chore(engine: Engine, trouble: Callable[[str, str], None]) -> int:
-    """Move the contacts whose bands or numbers change as time passes; how many were looked at."""
-    return sum(_sweep(engine.store, engine.now, report) for report in rfm.all_(engine.store))
+    """Move the contacts whose bands or numbers change as time passes; how many were looked at.
+
+    A report that no longer reads is told of and keeps no other waiting.
+    """
+    swept = 0
+    for report in rfm.all_(engine.store):
+        try:
+            swept += _sweep(engine.store, engine.now, report)
+        except MacliError as error:
+            trouble(f"RFM report {report['name']}", error.message.splitlines()[0])
+    return swept
 
 
 def _sweep(store: Store, now: datetime, report: Row) -> int:

@@ -1,6 +1,7 @@
 """The bands of contacts in RFM reports: found by SQL for all of them, or for those to whom something happened."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from macli.address import fold_json
 from macli.clock import from_ms
 from macli.effects.base import Caused
 from macli.model import Where
+from macli.rules import RuleError
 from macli.scoring import rfm_sql
 from macli.scoring.rfm_definition import Definition, read
 from macli.store import Row, Store, rfm, settings
@@ -26,14 +28,19 @@ class Rebuilt:
 
 
 def follow(store: Store, now_ms: int, first: int, last: int, names: frozenset[str]) -> list[Caused]:
-    """The contacts of new purchases and refunds come to the bands where they belong."""
+    """The contacts of new purchases and refunds come to the bands where they belong.
+
+    A report whose condition no longer reads stays as it is, since what happened has to be recorded; the sweep
+    says so.
+    """
     caused = []
     for report in rfm.all_(store):
         looked_for = names.intersection(read(report["definition"]).names)
         if looked_for:
             said = {f"name_{place}": name for place, name in enumerate(sorted(looked_for))}
             among = rfm_sql.NEW.format(names=", ".join(f":{word}" for word in said))
-            caused += look_again(store, now_ms, report, among, {"first": first, "last": last, **said})
+            with suppress(RuleError):
+                caused += look_again(store, now_ms, report, among, {"first": first, "last": last, **said})
     return caused
 
 
