@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from rule_world import SCOPES
+from rule_world import FIELDS, SCOPES
 
 from macli import rules
 from macli.address import BadAddress, normalise_email, normalise_tag
@@ -123,6 +123,22 @@ def fits(rule: tree.Rule, contact: Contact, world: World) -> bool:
         case work.HasMail():
             return any(_wrote(rule, mail, world) for mail in contact["mails"])
     raise AssertionError(rule)
+
+
+def fits_row(rule: tree.Rule, kind: str, row: dict[str, Any], contact: Contact | None, world: World) -> bool:
+    """Whether the rule selects the task, deal, call, mail or note, which is about that contact or nobody."""
+    match rule:
+        case tree.And(children):
+            return all(fits_row(child, kind, row, contact, world) for child in children)
+        case tree.Or(children):
+            return any(fits_row(child, kind, row, contact, world) for child in children)
+        case tree.Not(child):
+            return not fits_row(child, kind, row, contact, world)
+        case attributes.Everyone():
+            return True
+        case attributes.Attribute() if rule.name in FIELDS[kind]:
+            return _field(rule, kind, row, world)
+    return contact is not None and fits(rule, contact, world)
 
 
 def _rounds(campaign: Literal, contact: Contact, world: World) -> list[tuple[int, bool]]:
@@ -539,3 +555,44 @@ def _called(leaf: work.HasCall, call: dict[str, Any], world: World) -> bool:
 
 def _wrote(leaf: work.HasMail, mail: dict[str, Any], world: World) -> bool:
     return _holds(leaf.part, mail["subject"], mail["body"]) and _moment(leaf.when, mail["at"], world)
+
+
+# Fields of tasks, deals, calls, mails and notes
+
+
+def _field(leaf: attributes.Attribute, kind: str, row: dict[str, Any], world: World) -> bool:
+    holds, name = FIELDS[kind][leaf.name], leaf.name
+    if holds == "date":
+        at = row.get("at" if name == "at" else f"{name}_at")
+        return at is not None and _test(leaf.test, from_ms(at), "date", world)
+    if holds == "bool":
+        overdue = row.get("state") == "open" and row.get("due_at") is not None and from_ms(row["due_at"]) < world.now
+        return _test(
+            leaf.test, {"done": row.get("state") == "done", "overdue": overdue, "private": False}[name], holds, world
+        )
+    if holds == "staff" or isinstance(holds, tuple):
+        found = _names(kind, name, row, world)
+        if isinstance(leaf.test, comparisons.IsSet):
+            return bool(found)
+        literals = leaf.test.values if isinstance(leaf.test, comparisons.Among) else (leaf.test.value,)
+        return any(literal.text.casefold() in found for literal in literals)
+    standing = {"source": "test", "sender": "ann@example.com", "mailbox": "office"}
+    value = row.get(name, standing.get(name, "" if holds == "text" and name != "currency" else None))
+    if isinstance(leaf.test, comparisons.IsSet):
+        return value not in (None, "")
+    return _test(leaf.test, value, holds, world)
+
+
+def _names(kind: str, name: str, row: dict[str, Any], world: World) -> list[str]:
+    """What the row may be asked for by, casefolded; nothing where it has none."""
+    if FIELDS[kind][name] == "staff":
+        member = row.get("staff_id" if name == "staff" else f"{name}_id")
+        return [each.name.casefold() for each in world.vocabulary.staff.values() if each.id == member]
+    if name not in ("funnel", "stage"):
+        return [row[name]]
+    for funnel in world.vocabulary.funnels.values():
+        for stage in funnel.stages.values():
+            if stage.id == row["stage_id"]:
+                key = funnel.name.casefold()
+                return [key] if name == "funnel" else [stage.name.casefold(), f"{key}/{stage.name.casefold()}"]
+    return []

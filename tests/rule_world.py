@@ -706,6 +706,77 @@ def trees(draw: st.DrawFn, depth: int = 3) -> Rule:
 
 every_rule = trees()
 
+# Rules over tasks, deals, calls, mails and notes
+
+FIELDS = {
+    "task": {
+        "title": "text",
+        "description": "text",
+        "state": ("open", "done", "cancelled"),
+        "done": "bool",
+        "overdue": "bool",
+        "assignee": "staff",
+        "author": "staff",
+        "due": "date",
+        "created": "date",
+        "closed": "date",
+        "source": "text",
+    },
+    "deal": {
+        "title": "text",
+        "state": ("open", "won", "lost"),
+        "value": "number",
+        "currency": "text",
+        "owner": "staff",
+        "funnel": ("Sales", "Új", "Empty"),
+        "stage": ("Offer", "Won it", "Sales/Offer", "Új/offer"),
+        "created": "date",
+        "moved": "date",
+        "closed": "date",
+        "source": "text",
+    },
+    "call": {
+        "direction": ("in", "out"),
+        "outcome": "text",
+        "seconds": "number",
+        "text": "text",
+        "staff": "staff",
+        "at": "date",
+        "source": "text",
+    },
+    "mail": {
+        "subject": "text",
+        "body": "text",
+        "sender": "text",
+        "recipient": "text",
+        "mailbox": "text",
+        "at": "date",
+    },
+    "note": {"text": "text", "author": "staff", "private": "bool", "created": "date", "source": "text"},
+}
+"""The fields a rule may ask for, by kind: what each holds, or the names that are asked for."""
+
+
+def _field_tests(holds: Any) -> st.SearchStrategy[Any]:
+    if isinstance(holds, str) and holds in TESTS:
+        return TESTS[holds]
+    words = ("anna", "ŻANETA") if holds == "staff" else holds
+    literals = st.sampled_from(words).map(lambda text: Literal(text=text))
+    return st.one_of(literals.map(lambda value: Equals(value=value)), listed(literals), st.just(IsSet()))
+
+
+def entity_rules(kind: str) -> st.SearchStrategy[Rule]:
+    """Fields of its own and predicates on the contact, joined by and, or and not."""
+    fields = st.sampled_from(sorted(FIELDS[kind])).flatmap(
+        lambda name: _field_tests(FIELDS[kind][name]).map(lambda test: Attribute(name=name, test=test))
+    )
+    mine = st.one_of(
+        fields, fields, fields, leaves.filter(lambda leaf: not isinstance(leaf, Attribute | Stage | Owner))
+    )
+    pairs = st.lists(mine | mine.map(negate), min_size=2, max_size=3).map(tuple)
+    return st.one_of(mine, pairs.map(And), pairs.map(Or), pairs.map(Or).map(negate))
+
+
 # The store
 
 
@@ -815,20 +886,21 @@ FUNNEL_OF = {stage.id: funnel.id for funnel in VOCABULARY.funnels.values() for s
 
 
 def keep_work(store: Store, key: int | None, contact: dict[str, Any]) -> None:
-    """Put notes, tasks, deals, calls and mails into the store, about a contact or about nobody."""
-    for note in contact["notes"]:
-        _add(store, "notes", contact_id=key, folded=note["text"].casefold(), source="test", **note)
+    """Put notes, tasks, deals, calls and mails into the store, about a contact or, but for notes, about nobody."""
+    for note in contact["notes"] if key is not None else ():
+        written = {"contact_id": key, "folded": note["text"].casefold(), "source": "test"}
+        _add(store, "notes", **{**written, **note})
     for task in contact["tasks"]:
-        _add(store, "tasks", contact_id=key, source="test", updated_at=0, **task)
+        _add(store, "tasks", **{"contact_id": key, "source": "test", "updated_at": 0, **task})
     for deal in contact["deals"]:
         funnel = FUNNEL_OF.get(deal["stage_id"])
-        _add(store, "deals", contact_id=key, funnel_id=funnel, source="test", updated_at=0, **deal)
+        _add(store, "deals", **{"contact_id": key, "funnel_id": funnel, "source": "test", "updated_at": 0, **deal})
     for call in contact["calls"]:
-        _add(store, "calls", contact_id=key, source="test", created_at=0, **call)
+        _add(store, "calls", **{"contact_id": key, "source": "test", "created_at": 0, **call})
     for mail in contact["mails"]:
         number = store.value("SELECT count(*) FROM mails")
         sender = {"mailbox": "office", "message_key": f"{number}", "sender": "ann@example.com"}
-        _add(store, "mails", contact_id=key, created_at=0, **sender, **mail)
+        _add(store, "mails", **{"contact_id": key, "created_at": 0, **sender, **mail})
 
 
 def _add(store: Store, table: str, **row: Any) -> None:
