@@ -101,6 +101,7 @@ TOUCHED: dict[str, Lines] = {
     "points list": Lines(sees=(f"--where {IN}",)),
     "points rule add": Lines(uses=(f"new --event email.opened --points 5 --for {IN}",)),
     "points rule edit": Lines(uses=(f"hello --for {IN}",)),
+    "prediction list": Lines(sees=(f"--where {IN}",)),
     "stage set": Lines(uses=(f"hot --where {IN} --yes", "hot --segment {list} --yes")),
     "funnel move": Lines(uses=(f"Sales won --where {IN} --yes", "Sales won --segment {list} --yes")),
     "funnel remove": Lines(uses=(f"Sales --where {IN} --yes", "Sales --segment {list} --yes")),
@@ -209,11 +210,11 @@ staff list, staff show, staff groups, owner list, owner show, owner rule list, o
 tracker snippet, tracker key, url-rule rm, url-rule backfill
 points preset, points bands, points rule list, points rule show, points rule rm
 points rule on, points rule off, points replay
-points check, points recompute, points watch add, points watch list, points watch rm
+points check, points recompute, points scopes, points watch add, points watch list, points watch rm
 stage list, stage show, stage add, stage edit, stage move, stage rm, stage settle, stage history, stage report
 funnel create, funnel list, funnel show, funnel edit, funnel rm, funnel contacts, funnel history, funnel report
 rfm create, rfm list, rfm show, rfm contacts, rfm quintiles, rfm edit, rfm recompute, rfm rm
-prediction fit, prediction import, prediction list, prediction show, prediction models, prediction clear
+prediction fit, prediction import, prediction show, prediction models, prediction clear
 note add, note show, note edit, note rm
 task add, task show, task edit, task done, task cancel, task reopen, task rm
 deal add, deal show, deal edit, deal move, deal win, deal lose, deal reopen, deal report, deal rm
