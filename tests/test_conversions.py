@@ -14,7 +14,9 @@ from conftest import Ran
 
 from macli import events
 from macli.clock import to_ms
+from macli.lifecycle import stages
 from macli.lifecycle.funnels import move_where
+from macli.lifecycle.ladder import Add, Remove
 from macli.lifecycle.points import give_where
 from macli.model import NewEvent
 from macli.reports.campaign import report
@@ -217,6 +219,19 @@ def test_p45_a_stage_that_is_reached_is_a_conversion_for_those_who_pass_it_too(w
         give_where(world.store, NOW + DAY, f"SELECT {contact}", {}, points, GLOBAL, "test")
     give_where(world.store, NOW + DAY, "SELECT 4", {}, 51, GLOBAL, "test")
     assert brought(world) == (2, 2, None)
+
+
+def test_a_stage_that_was_removed_still_counts_for_a_campaign_that_is_over(world: World) -> None:
+    sent(world, conversion={"stage": "Purchase"})
+    did(world, 1, "email.clicked", NOW + HOUR)
+    give_where(world.store, NOW + DAY, "SELECT 1", {}, 60, GLOBAL, "test")
+    with world.store.write():
+        world.store.execute("UPDATE campaigns SET state = 'finished'")
+    stages.make(world.store, NOW + DAY, Remove(name="Purchase"))
+    assert brought(world) == (1, 1, None)
+    stages.make(world.store, NOW + DAY, Add(name="Purchase", threshold=50, after="Consideration"))
+    stages.describe(world.store, NOW + DAY, "Purchase", rename="Buying", description=None)
+    assert told(world)["conversions"] is None
 
 
 def test_p45_a_funnels_stage_is_a_conversion(world: World) -> None:

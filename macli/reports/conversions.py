@@ -9,7 +9,7 @@ from macli.campaign import loading
 from macli.campaign.conversion import AFTER_CLICK, AFTER_OPEN, Conversion
 from macli.model import Where
 from macli.selection import event_where_of
-from macli.store import Row, Store, funnels, stages
+from macli.store import Row, Store
 
 CLICKS = ("email.clicked", "sms.clicked", "push.clicked")
 OPENS = ("email.opened",)
@@ -68,7 +68,8 @@ WHERE campaign_versions.definition ->> 'conversion' IS NOT NULL
 
 
 def conversions(store: Store, campaign: Row, *, now: datetime, zone: ZoneInfo) -> dict[str, Any] | None:
-    """How many conversions, of how many contacts, worth how much; None where the campaign counts none.
+    """How many conversions, of how many contacts, worth how much; None where the campaign counts none, or
+    a stage that has another name by now.
 
     ``percent`` is the share of the contacts it was sent to (``of_contacts``).
 
@@ -79,6 +80,8 @@ def conversions(store: Store, campaign: Row, *, now: datetime, zone: ZoneInfo) -
     if wanted is None:
         return None
     happened = _happened(store, wanted, now, zone)
+    if happened is None:
+        return None
     said = _all(store)
     sql = _COUNT.format(
         happened=happened.sql,
@@ -95,8 +98,8 @@ def percent(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
 
 
-def _happened(store: Store, wanted: Conversion, now: datetime, zone: ZoneInfo) -> Where:
-    """A query of what is a conversion: contact_id, at, value."""
+def _happened(store: Store, wanted: Conversion, now: datetime, zone: ZoneInfo) -> Where | None:
+    """A query of what is a conversion: contact_id, at, value; None where it cannot be told any more."""
     if wanted.stage is not None:
         return _reached(store, wanted.stage)
     where = _events(store, wanted, now, zone)
@@ -104,12 +107,26 @@ def _happened(store: Store, wanted: Conversion, now: datetime, zone: ZoneInfo) -
     return Where(sql=_EVENTS.format(value=value, where=where.sql), params=where.params)
 
 
-def _reached(store: Store, stage: str) -> Where:
-    funnel, slash, name = stage.partition("/")
-    if slash:
-        reached = funnels.stage(store, funnels.get(store, funnel), name)
-        return Where(sql=_STAYS.format(stays="funnel_stays"), params={"stage": reached["id"]})
-    return Where(sql=_STAYS.format(stays="stage_stays"), params={"stage": stages.get(store, stage)["id"]})
+def _reached(store: Store, stage: str) -> Where | None:
+    """The stays on a stage, also one that was removed; None where none has this name any more."""
+    funnel, slash, name = (" ".join(part.split()).casefold() for part in stage.partition("/"))
+    reached = store.value(_FUNNEL_STAGE, {"funnel": funnel, "stage": name}) if slash else None
+    if not slash:
+        reached = store.value(_STAGE, {"stage": funnel})
+    if reached is None:
+        return None
+    return Where(sql=_STAYS.format(stays="funnel_stays" if slash else "stage_stays"), params={"stage": reached})
+
+
+_STAGE = "SELECT id FROM stages WHERE name_key = :stage"
+
+_FUNNEL_STAGE = """
+SELECT funnel_stages.id
+FROM funnel_stages
+JOIN funnels ON funnels.id = funnel_stages.funnel_id
+WHERE funnels.name_key = :funnel
+  AND funnel_stages.name_key = :stage
+"""
 
 
 def _events(store: Store, wanted: Conversion, now: datetime, zone: ZoneInfo) -> Where:
