@@ -91,7 +91,7 @@ def _check(store: Store, now: datetime, definition: Definition) -> None:
     if own is not None:
         raise UsageError(f"{own} is macli's own doing, and no purchase", hint="for example order.paid")
     if definition.event in definition.refunds:
-        raise UsageError(f"{definition.event} cannot both be a purchase and take one back")
+        raise UsageError(f"{definition.event} cannot both be a purchase and take one back", hint="--refunds none")
     if definition.condition is not None and banding.condition_of(store, definition.condition, to_ms(now)).timely:
         raise UsageError("what a purchase has to be may not depend on the time", hint="--window '90 days'")
 
