@@ -207,6 +207,17 @@ def test_p49_letters_from_an_address_the_person_had_before_go_too(world: World) 
     assert traces(world) == []
 
 
+def test_p49_somebody_who_may_not_do_everything_erases_as_thoroughly(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "eve", "--role", "sales")
+    macli("contact", "add", EMAIL, "--set", f"city={CITY}")
+    assert macli("note", "add", EMAIL, f"Lives in {CITY}", "--as", "eve").code == 0
+    ran = macli("contact", "erase", EMAIL, "--yes", "--as", "eve")
+    assert (ran.code, ran.err) == (0, "")
+    with open_store(workspace / "macli.db") as store:
+        assert traces(World(path=workspace, store=store), (CITY, EMAIL)) == []
+    assert macli("store", "vacuum", "--as", "eve").code == 0
+
+
 def test_p49_who_is_staff_as_well_is_named_as_what_remains(workspace: Path, macli: Run) -> None:
     macli("contact", "add", EMAIL)
     macli("staff", "add", "anna", "--email", EMAIL)

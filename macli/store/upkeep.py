@@ -3,14 +3,14 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from macli.errors import OperationFailed, UsageError
 from macli.store import identity, locks, migrations
-from macli.store.connection import Store
+from macli.store.connection import BUSY_SECONDS, Store
 
 COUNTED = ("contacts", "segments", "templates", "campaigns", "enrollments", "sends", "events")
 
@@ -88,9 +88,10 @@ def vacuum(store: Store) -> int:
     """Rewrite the file without its gaps; the bytes given back. Raises OperationFailed without room for it."""
     before = size(store)
     _check_room(store)
-    store.connection.execute("VACUUM")
-    store.connection.execute("ANALYZE")
-    store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with _apart(store) as connection:
+        connection.execute("VACUUM")
+        connection.execute("ANALYZE")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return max(0, before - size(store))
 
 
@@ -102,11 +103,11 @@ def rewrite(store: Store) -> None:
     _check_room(store)
     turn = locks.Turn(store.path)
     try:
-        with turn:
+        with turn, _apart(store) as connection:
             # Samples of what was indexed, which some builds of SQLite keep; ANALYZE takes new ones.
-            store.connection.execute("DROP TABLE IF EXISTS sqlite_stat4")
-            store.connection.execute("VACUUM")
-            busy = store.value("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("DROP TABLE IF EXISTS sqlite_stat4")
+            connection.execute("VACUUM")
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname != "SQLITE_BUSY":
             raise
@@ -115,6 +116,13 @@ def rewrite(store: Store) -> None:
         turn.close()
     if busy:
         raise OperationFailed("another program is reading the store", hint="macli tick tries again")
+
+
+@contextmanager
+def _apart(store: Store) -> Iterator[sqlite3.Connection]:
+    """A connection of its own: one that shows somebody only what they may see cannot rewrite the file."""
+    with closing(sqlite3.connect(store.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        yield connection
 
 
 def _check_room(store: Store) -> None:
