@@ -276,6 +276,18 @@ def test_a_rule_that_no_longer_reads_stops_a_replay_and_says_so(world: World) ->
     assert 'macli points rule off "odd"' in (refused.value.hint or "")
 
 
+def test_whom_a_rule_is_for_is_asked_of_contacts_as_they_are_now_and_said(world: World) -> None:
+    point_rules.edit(world.store, to_ms(NOW), rule_with(world.store, "mail clicked", who="state = customer"))
+    happened(world.store, 1, "email.clicked")
+    assert overall(world.store) == {}
+    with world.store.write():
+        world.store.execute("UPDATE contacts SET state = 'customer' WHERE id = 1")
+    prepared = replaying.prepare(world.store, NOW)
+    assert report.outlook(world.store, prepared.staged)["as_now"] == ["mail clicked"]
+    replaying.apply(world.store, NOW, prepared)
+    assert overall(world.store) == {1: 10}
+
+
 def test_decay_is_counted_to_now_under_the_new_rules(world: World) -> None:
     happened(world.store, 1, "page.visited", to_ms(NOW) - 3 * DAY)
     changed = rule_with(world.store, "page visited", points=100, decay_share=50, decay_span=DAY)

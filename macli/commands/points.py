@@ -253,6 +253,8 @@ def _tell(macli: Macli, told: dict[str, Any], changes: "list[Change]", shape: st
         )
     if told["kept"]:
         macli.out.say(f"{told['kept']:,} times the event that brought points was deleted: those points stay")
+    if told["as_now"]:
+        macli.out.say(f"asked of contacts as they are now: whom these rules are for: {', '.join(told['as_now'])}")
     if not told["contacts"]:
         return
     macli.out.rows(told["readiness"], shape=shape, title="readiness")

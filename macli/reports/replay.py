@@ -15,9 +15,10 @@ RANKING = ("contact", "before", "after", "place_before", "place", "move")
 
 
 def outlook(store: Store, staged: Staged) -> dict[str, Any]:
-    """contacts (whose scores change), up, down, kept, readiness, stages and ranking, each a list of records.
+    """contacts (whose scores change), up, down, kept, as_now; readiness, stages and ranking are lists of records.
 
-    ``kept`` is how often an event that was deleted since brought points: those stay as they are.
+    ``kept`` is how often an event that was deleted since brought points: those stay as they are. ``as_now``
+    names the rules that ask who a contact is, of which nobody knows what it was then.
     """
     changed = store.row(_CHANGED, {"scope": GLOBAL})
     assert changed is not None
@@ -26,6 +27,7 @@ def outlook(store: Store, staged: Staged) -> dict[str, Any]:
         "up": changed["up"],
         "down": changed["down"],
         "kept": int(store.value(_KEPT, {"since": staged.since or 0})),
+        "as_now": [rule.name for rule in staged.rules if rule.who is not None],
         "readiness": _readiness(store),
         "stages": _stages(store),
         "ranking": _ranking(store),
