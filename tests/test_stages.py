@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from macli import contacts, events
 from macli.clock import to_ms
 from macli.errors import OperationFailed, UnknownName, UsageError
-from macli.lifecycle import ladder, stages
+from macli.lifecycle import decaying, ladder, stages
 from macli.lifecycle.points import give_where
 from macli.model import NewEvent
 from macli.reports import funnels
@@ -232,6 +232,30 @@ def test_with_the_setting_demote_a_falling_score_leads_back_and_out_of_the_lowes
     assert stage_of(world.store, 1) is None
     assert world.store.value("SELECT updated_at FROM contacts WHERE id = 1") == to_ms(NOW + DAY)
     assert [one["stage"] for one in told(world.store)] == ["Purchase", "Consideration"]
+
+
+@pytest.mark.parametrize(("demote", "stage"), [("true", "Consideration"), ("false", "Purchase")])
+def test_time_that_takes_points_back_leads_back_only_with_the_setting_demote(
+    world: World, demote: str, stage: str
+) -> None:
+    settings.put(world.store, NOW, "stages.demote", demote)
+    rule = point_rules.PointRule(
+        name="bought",
+        event="order.paid",
+        points=60,
+        scopes=(Scope(kind="global", name="global"),),
+        decay_share=50,
+        decay_span=30 * DAY // timedelta(milliseconds=1),
+    )
+    point_rules.add(world.store, to_ms(NOW), rule)
+    bought = NewEvent(contact_id=1, name="order.paid", at=to_ms(NOW), source="test")
+    events.record(world.store, NOW, [bought])
+    assert stage_of(world.store, 1) == "Purchase"
+    assert decaying.sweep(world.store, NOW + 31 * DAY) == 1
+    assert stage_of(world.store, 1) == stage
+    if demote == "true":
+        (last,) = [row for row in kept.history(world.store, 1) if row["left_at"] is None]
+        assert (last["cause"], last["score"]) == ("decay", 30)
 
 
 def test_a_late_report_does_not_begin_a_stay_before_the_one_it_ends(world: World) -> None:
