@@ -626,3 +626,23 @@ def test_p10_a_bounce_counts_whoever_brings_it_in(company: Path) -> None:
         )
         assert hear(access.limited(store, access.acting(store, "anna")), NOW, [report]) == 1
         assert store.value("SELECT state FROM sends WHERE id = ?", (hidden,)) == "bounced"
+
+
+def test_p10_a_form_that_a_hidden_page_shows_stays(company: Path, macli: Run) -> None:
+    as_(macli, company, "", "form create Shown --field email!")
+    (company / "shows.md").write_text("# Hello\n\n{{ form('shown') }}\n")
+    made = as_(macli, company, "", f"page create Hiddenshow --markdown {company}/shows.md --category Hiddenbox")
+    assert made.code == 0, made
+    ran = as_(macli, company, "anna", "form rm Shown --yes")
+    assert ran.code == 1
+    assert "is used by '(hidden)'" in ran.err
+    for line in ("page rm Hiddenshow --yes", "form rm Shown --yes"):
+        assert as_(macli, company, "", line).code == 0
+
+
+def test_p10_an_attribute_does_not_change_what_a_hidden_rule_means(company: Path, macli: Run) -> None:
+    as_(macli, company, "", "segment create Hiddenowned --rule 'owner is set' --category Hiddenbox")
+    ran = as_(macli, company, "anna", "attribute create owner --type text")
+    assert ran.code != 0, ran
+    assert not NAMES.search(ran.out + ran.err)
+    as_(macli, company, "", "segment rm Hiddenowned")

@@ -176,7 +176,9 @@ def remove(store: Store, kind: str, name: str) -> str:
     with store.write():
         found = templates.find(store, name, kind)
         slug = templates.slug_of(found["name"])
-        if users := list(_users(store, kind, slug)):
+        with store.whole():
+            users = _users(store, kind, slug)
+        if users := store.told("templates", users):
             raise OperationFailed(
                 f"the {kind} {found['name']!r} is used by {', '.join(map(repr, users))}",
                 hint="change or remove what uses it first",
@@ -185,7 +187,7 @@ def remove(store: Store, kind: str, name: str) -> str:
     return str(found["name"])
 
 
-def _users(store: Store, kind: str, slug: str) -> Sequence[str]:
+def _users(store: Store, kind: str, slug: str) -> list[str]:
     """The pages that show a form, or the forms that lead to a page."""
     users = []
     for row in templates.list_all(store, kind="page" if kind == "form" else "form"):

@@ -145,7 +145,8 @@ def _events(store: Store, wanted: Conversion, now: datetime, zone: ZoneInfo) -> 
 
 def _all(store: Store) -> dict[int, Conversion]:
     """What each campaign that counts conversions counts, by the campaign's id."""
-    found = {row["id"]: loading.load(store, *row).campaign.conversion for row in store.rows(_GOALS)}
+    with store.whole():
+        found = {row["id"]: loading.load(store, *row).campaign.conversion for row in store.rows(_GOALS)}
     return {key: conversion for key, conversion in found.items() if conversion is not None}
 
 

@@ -10,8 +10,12 @@ _TESTED = r"\b{word}\s*([<>=]|!=|(not\s+)?in\s*\(|(between|reached|exceeded)\b|i
 
 def uses(store: Store, word: str) -> list[str]:
     """The rules that ask for the word in its own meaning, or may do so, in words."""
-    asked = store.dialect.fits("kept.text", ":tested")
-    return [row["place"] for row in store.rows(_USES.format(asked=asked), {"tested": _TESTED.format(word=word)})]
+    sql = _USES.format(asked=store.dialect.fits("kept.text", ":tested"))
+    params = {"tested": _TESTED.format(word=word)}
+    shown = [row["place"] for row in store.rows(sql, params)]
+    with store.whole():
+        hidden = len(store.rows(sql, params)) - len(shown)
+    return [*shown, *(["something hidden"] if hidden else [])]
 
 
 _USES = """
