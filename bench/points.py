@@ -36,7 +36,7 @@ FIT, ENGAGED = Scope(kind="group", name="fit"), Scope(kind="group", name="engage
 
 RULES: tuple[dict[str, Any], ...] = (
     {"event": "email.opened", "points": 5, "scopes": (GLOBAL,)},
-    {"event": "email.opened", "points": 1, "scopes": (ENGAGED,), "most": 3, "most_span": DAY},
+    {"event": "email.opened", "points": 1, "scopes": (ENGAGED,)},
     {"event": "email.clicked", "points": 10, "scopes": (GLOBAL,)},
     {"event": "email.clicked", "points": 20, "scopes": (GLOBAL, VIP), "condition": 'url contains "/pricing"'},
     {"event": "email.clicked", "points": 15, "scopes": (GLOBAL,), "condition": 'url contains "/demo"'},
