@@ -138,6 +138,9 @@ def fits_row(rule: tree.Rule, kind: str, row: dict[str, Any], contact: Contact |
             return True
         case attributes.Attribute() if rule.name in FIELDS[kind]:
             return _field(rule, kind, row, world)
+        case owners.Owner() | lifecycle.Stage() if kind == "deal":
+            name = "owner" if isinstance(rule, owners.Owner) else "stage"
+            return _field(attributes.Attribute(name=name, test=comparisons.IsSet()), kind, row, world)
     return contact is not None and fits(rule, contact, world)
 
 

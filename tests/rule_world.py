@@ -765,14 +765,18 @@ def _field_tests(holds: Any) -> st.SearchStrategy[Any]:
     return st.one_of(literals.map(lambda value: Equals(value=value)), listed(literals), st.just(IsSet()))
 
 
+def _asked(name: str, test: Any) -> Rule:
+    words = {"owner": Owner(), "stage": Stage()}
+    return words[name] if name in words and isinstance(test, IsSet) else Attribute(name=name, test=test)
+
+
 def entity_rules(kind: str) -> st.SearchStrategy[Rule]:
     """Fields of its own and predicates on the contact, joined by and, or and not."""
     fields = st.sampled_from(sorted(FIELDS[kind])).flatmap(
-        lambda name: _field_tests(FIELDS[kind][name]).map(lambda test: Attribute(name=name, test=test))
+        lambda name: _field_tests(FIELDS[kind][name]).map(lambda test: _asked(name, test))
     )
-    mine = st.one_of(
-        fields, fields, fields, leaves.filter(lambda leaf: not isinstance(leaf, Attribute | Stage | Owner))
-    )
+    others = leaves.filter(lambda leaf: not isinstance(leaf, Attribute | Stage | Owner))
+    mine = st.one_of(fields, fields, fields, others)
     pairs = st.lists(mine | mine.map(negate), min_size=2, max_size=3).map(tuple)
     return st.one_of(mine, pairs.map(And), pairs.map(Or), pairs.map(Or).map(negate))
 

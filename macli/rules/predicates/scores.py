@@ -21,6 +21,9 @@ from macli.rules.values import Literal
 
 TITLE = "Points"
 
+MOST = 2**62
+"""No score is so large; a larger number is read as this."""
+
 Points = tuple[int | None, int | None]
 """The scores from one number to another, both included; None is no end."""
 
@@ -106,9 +109,9 @@ def _exactly(numbers: Iterable[float]) -> list[Points]:
 
 def _number(literal: Literal, build: Build) -> int | float:
     number = literal.number()
-    if number is None or abs(number) >= 2**62:
+    if number is None:
         raise build.error(f"{literal.text!r} is no number of points", literal.at, hint="score >= 50")
-    return number
+    return max(-MOST, min(MOST, number))
 
 
 def scored(scope: str, wanted: list[Points], build: Build, reach: float) -> str:
