@@ -478,6 +478,13 @@ def test_where_the_first_part_is_too_little_it_is_not_tested_and_that_is_said(st
     assert found.bands == []
 
 
+def test_purchases_of_two_days_are_not_tested_and_that_is_said(store: Store) -> None:
+    add_contacts(store, 120)
+    hours = [(who, hours) for who in range(1, 121) for hours in (1, 25)]
+    buy(store, [(who, NOW - timedelta(hours=ago), {"total": who}) for who, ago in hours])
+    assert "not tested: all purchases are of a few days" in fit(store, NOW, options()).lines()
+
+
 # Bands and age
 
 
@@ -534,6 +541,15 @@ def test_predictions_are_listed_by_band_the_likeliest_first(world: World) -> Non
     assert len(list(kept.listed(world.store, NOW, limit=2))) == 4
 
 
+def test_predictions_are_listed_of_the_contacts_a_rule_selects(macli: Run, workspace: Path) -> None:
+    for name, country in (("ann", "Canada"), ("bob", "Poland")):
+        macli("contact", "add", f"{name}@example.com", "--set", f"country={country}")
+    (workspace / "scores.csv").write_text("email,churn\nann@example.com,0.9\nbob@example.com,0.8\n")
+    macli("prediction", "import", "scores.csv")
+    listed = json.loads(macli("prediction", "list", "--where", "country = Poland", "--json").out)
+    assert [row["contact"] for row in listed] == ["bob@example.com"]
+
+
 # From elsewhere
 
 
@@ -556,7 +572,7 @@ def test_a_score_is_a_share_or_a_percentage(world: World, tmp_path: Path, writte
     assert predicted(world, "churn") == {2: pytest.approx(meant)}
 
 
-@pytest.mark.parametrize("header", ["email", "E-Mail", "external_id", "id", "contact"])
+@pytest.mark.parametrize("header", ["email", "E-Mail", "mail", "external_id", "id", "contact"])
 def test_a_row_names_its_contact_by_email_external_id_or_number(world: World, tmp_path: Path, header: str) -> None:
     world.store.execute("UPDATE contacts SET external_id = 'A-7' WHERE id = 7")
     name = {"external_id": "A-7", "id": "7"}.get(header, "c6@example.com")

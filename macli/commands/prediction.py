@@ -90,6 +90,7 @@ def list_(
     band: Annotated[
         str | None, typer.Option("--band", metavar="BAND", help="small, medium, high or 'very high'.")
     ] = None,
+    where: options.Where = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many of a kind.")] = None,
     format: options.Format = None,
     json: options.Json = False,
@@ -98,8 +99,9 @@ def list_(
 
     expected and spend are purchases and their value within the horizon.
 
-    Example: macli prediction list --kind churn --band 'very high'
+    Example: macli prediction list --kind churn --band 'very high' --where 'tagged VIP'
     """
+    from macli.commands.contact_changes import selected
     from macli.config import likelihoods
     from macli.store import predictions
 
@@ -107,6 +109,7 @@ def list_(
     rows = predictions.listed(
         macli.store,
         macli.now(),
+        selected(macli, where),
         kind=None if kind is None else predictions.check_kind(kind),
         band=None if band is None else likelihoods.read(band),
         limit=limit,

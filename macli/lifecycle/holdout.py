@@ -34,10 +34,13 @@ def histories(columns: Numbers) -> Histories:
 def held_out(rows: Iterable[Sequence[Any]], window: Window, near: bgnbd.Params, least: int) -> dict[str, Any]:
     """What a fit on the purchases before the split said of those behind it, and what came, by band and in all.
 
-    ``near`` are the parameters of all purchases. ``rows`` are purchases.histories_before. Says why, where the first part is too little to fit.
+    ``near`` are the parameters of all purchases. ``rows`` are purchases.histories_before. Says why, where the
+    first part is too little to fit.
     """
-    x, t_x, age, contacts, bought, buyers = table(rows, 6)
     days = window.last_day - window.split + 1
+    if days < 1:
+        return {"not_tested": "all purchases are of a few days"}
+    x, t_x, age, contacts, bought, buyers = table(rows, 6)
     if contacts[x > 0].sum() < least:
         return {"not_tested": f"fewer than {least} contacts had bought more than once before the last {days} days"}
     before = histories(np.stack((x, t_x, age, contacts)))

@@ -11,7 +11,7 @@ from macli.address import normalise_email, shorten
 from macli.clock import to_ms
 from macli.errors import UsageError
 from macli.importer import reading
-from macli.importer.headers import simplify
+from macli.importer.headers import meaning, simplify
 from macli.importer.reading import Record, Unreadable
 from macli.importer.refusals import Refusal, Refusals, path_for, shortened
 from macli.importer.sniffing import sniff
@@ -21,11 +21,8 @@ from macli.store.predictions import KINDS, Kept, Model
 
 BATCH = 2000
 _REASONS = 10
-_BY = {
-    "email": ("email", "e mail", "email address", "e mail address", "contact"),
-    "external_id": ("external id", "externalid"),
-    "id": ("id", "contact id"),
-}
+_BY = ("email", "external_id", "id")
+_ALSO = {"contact": "email", "id": "id", "contact id": "id"}
 _NUMBER = re.compile(r"([0-9]{1,3}(?:[.,][0-9]{1,18})?|[.,][0-9]{1,18})(?:[eE](-[0-9]{1,2}))?\s*(%?)", re.ASCII)
 
 
@@ -137,11 +134,16 @@ def _columns(header: Sequence[str], name: str) -> _Columns:
             f"no column of {name} is a prediction",
             hint="the columns are email (or external_id, or id), churn, purchase",
         )
-    for by, known in _BY.items():
-        found = [simple.index(one) for one in known if one in simple]
-        if found:
-            return _Columns(by=by, reference=found[0], kinds=kinds)
+    meant = [_meaning(column) for column in header]
+    for by in _BY:
+        if by in meant:
+            return _Columns(by=by, reference=meant.index(by), kinds=kinds)
     raise UsageError(f"no column of {name} says the contact", hint="name one email, external_id or id")
+
+
+def _meaning(column: str) -> str | None:
+    found = meaning(column)
+    return _ALSO.get(simplify(column)) if found is None else found[0]
 
 
 def _batches(lines: Iterable[_Line | Refusal]) -> Iterator[tuple[list[_Line], list[Refusal]]]:

@@ -9,8 +9,10 @@ from typing import Any
 from macli.clock import to_ms
 from macli.config import likelihoods
 from macli.errors import UnknownName
+from macli.model import Where
 from macli.store import settings
 from macli.store.connection import Row, Store
+from macli.store.contacts import EVERYBODY
 
 KINDS = ("churn", "purchase")
 COLUMNS = ("contact", "kind", "likelihood", "percent", "expected", "spend", "model", "predicted_at")
@@ -197,13 +199,20 @@ def how_many(store: Store) -> int:
 
 
 def listed(
-    store: Store, now: datetime, *, kind: str | None = None, band: str | None = None, limit: int | None = None
+    store: Store,
+    now: datetime,
+    where: Where = EVERYBODY,
+    *,
+    kind: str | None = None,
+    band: str | None = None,
+    limit: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The predictions that count now, the likeliest of each kind first."""
+    """The predictions that count now of the contacts meant, the likeliest of each kind first."""
     above, most = likelihoods.limits(band) if band is not None else (-1.0, 1.0)
     for each in KINDS if kind is None else (kind,):
         asked = {"kind": each, "above": above, "most": most, "limit": _ALL if limit is None else limit}
-        for row in store.stream(_LISTED, {**asked, "fresh": fresh_since(store, now)}):
+        asked["fresh"] = fresh_since(store, now)
+        for row in store.stream(_LISTED.format(where=where.sql), {**where.params, **asked}):
             yield _told(row)
 
 
@@ -223,7 +232,7 @@ WHERE predictions.kind = :kind
   AND predictions.probability > :above
   AND predictions.probability <= :most
   AND predictions.predicted_at >= :fresh
-  AND contacts.removed_at IS NULL
+  AND {{where}}
 ORDER BY predictions.probability DESC, predictions.contact_id
 LIMIT :limit
 """
