@@ -94,7 +94,7 @@ def test_p41_a_stage_moves_to_another_place_and_keeps_who_stands_on_it(world: Wo
         (ladder.Add(name="Try", threshold=20, after="Awareness"), "before 'Consideration'", "from 1 to 19 would do"),
         (ladder.SetThreshold(name="purchase", threshold=20), "after 'Consideration' with 20", "from 21 to 99"),
         (ladder.SetThreshold(name="Purchase", threshold=100), "before 'Loyalty' with 100", "from 21 to 99"),
-        (ladder.SetThreshold(name="Awareness", threshold=20), "before 'Consideration'", "19 or less"),
+        (ladder.SetThreshold(name="Awareness", threshold=20), "before 'Consideration'", "from 0 to 19"),
         (ladder.Move(name="Loyalty", before="Purchase"), "before 'Purchase' with 50", "from 21 to 49"),
     ],
 )
@@ -121,15 +121,15 @@ def test_p42_a_stage_is_added_between_two_and_takes_those_whose_score_is_above_i
     assert stays(world.store, 2)[-1] == ("Evaluation", 0, 36, "thresholds")
 
 
-def test_p42_a_stage_may_begin_below_zero_and_first_points_lead_to_it(world: World) -> None:
-    stages.make(world.store, NOW, ladder.Add(name="Cold", threshold=-10, before="Awareness"))
-    give(world, 1, -5)
-    give(world, 2, -10)
-    give(world, 3, 5)
-    assert [stage_of(world.store, contact) for contact in (1, 2, 3, 4)] == ["Cold", None, "Awareness", None]
-    assert [stage for stage, *_ in stays(world.store, 3)] == ["Cold", "Awareness"]
+def test_p42_a_stage_is_added_in_front_of_the_first_where_there_is_room(world: World) -> None:
+    stages.make(world.store, NOW, ladder.SetThreshold(name="Awareness", threshold=5))
+    stages.make(world.store, NOW, ladder.Add(name="Stranger", threshold=0, before="Awareness"))
+    give(world, 1, 3)
+    assert stage_of(world.store, 1) == "Stranger"
     with pytest.raises(UsageError, match="either --after STAGE or --before STAGE"):
-        stages.make(world.store, NOW, ladder.Add(name="X", threshold=30, before="Awareness", after="Cold"))
+        stages.make(world.store, NOW, ladder.Add(name="X", threshold=30, before="Purchase", after="Awareness"))
+    with pytest.raises(UsageError, match="from 0 to"):
+        stages.make(world.store, NOW, ladder.Add(name="X", threshold=-1, before="Stranger"))
 
 
 def test_a_lower_threshold_brings_contacts_up_and_a_higher_one_brings_nobody_down(world: World) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from macli.errors import UnknownName, UsageError
 from macli.store import stages
-from macli.store.stages import HIGHEST, LOWEST
+from macli.store.stages import HIGHEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +104,8 @@ def _between(steps: Sequence[Step], after: str | None, before: str | None) -> in
 
 def _checked(steps: list[Step], changed: Step) -> list[Step]:
     """The steps, where the changed one's threshold lies between its neighbours'. Raises UsageError."""
-    if not LOWEST <= changed.threshold <= HIGHEST:
-        raise UsageError(f"a threshold is a whole number from {LOWEST:,} to {HIGHEST:,}")
+    if not 0 <= changed.threshold <= HIGHEST:
+        raise UsageError(f"a threshold is a whole number from 0 to {HIGHEST:,}")
     place = steps.index(changed)
     below, above = steps[:place][-1:], steps[place + 1 :][:1]
     wrong = [step for step in below if step.threshold >= changed.threshold]
@@ -123,11 +123,11 @@ def _checked(steps: list[Step], changed: Step) -> list[Step]:
 
 def _would_do(below: list[Step], above: list[Step], steps: list[Step], changed: Step) -> str:
     """Which thresholds fit in the place, and in which place the threshold would."""
-    if below and above:
-        lowest, highest = below[0].threshold + 1, above[0].threshold - 1
-        fitting = f"from {lowest} to {highest}" if lowest <= highest else "nothing"
+    lowest, highest = below[0].threshold + 1 if below else 0, above[0].threshold - 1 if above else HIGHEST
+    if lowest > highest:
+        fitting = "nothing"
     else:
-        fitting = f"{below[0].threshold + 1} or more" if below else f"{above[0].threshold - 1} or less"
+        fitting = f"from {lowest} to {highest}" if above else f"{lowest} or more"
     others = [step for step in steps if step is not changed]
     lower = [step for step in others if step.threshold < changed.threshold]
     if any(step.threshold == changed.threshold for step in others):

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from macli.errors import OperationFailed
-from macli.rules.errors import RuleError
-from macli.rules.parser import parse
-from macli.rules.tree import leaves
+from macli.rules import names_in
 from macli.store import Row, Store
 
 Key = tuple[str, str]
@@ -117,12 +115,7 @@ def _stage_of(funnel: str, stage: str | None) -> set[Key]:
 
 
 def _in_rule(text: str) -> set[Key]:
-    if not any(word in text.casefold() for word in ("stage", "funnel")):
-        return set()
-    try:
-        return {mention.key for leaf in leaves(parse(text)) for mention in leaf.names()}
-    except RuleError:
-        return set()
+    return set(names_in(text)) if any(word in text.casefold() for word in ("stage", "funnel")) else set()
 
 
 def _in_condition(event: Any, text: str) -> set[Key]:

@@ -10,8 +10,8 @@ from macli.store.connection import Row, Store
 MOST = 100
 """Stages a lifecycle can have: every change of a score is held against all of them."""
 
-LOWEST, HIGHEST = -1_000_000_000, 1_000_000_000
-"""What a threshold can be: points that can be given at once."""
+HIGHEST = 1_000_000_000
+"""What a threshold can be at most: points that can be given at once. Below 0 nobody without points could stand."""
 
 FIRST = (("Awareness", 0), ("Consideration", 20), ("Purchase", 50), ("Loyalty", 100))
 """What a new store holds."""
