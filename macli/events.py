@@ -81,7 +81,7 @@ def record_select(
 
 def record_caused(store: Store, now: datetime, caused: Iterable[Caused]) -> int:
     """Record what came of something that is no event itself; how many were new."""
-    with store.write():
+    with store.write(), store.whole():
         before = _last_id(store)
         for one in caused:
             _insert(store, one)

@@ -15,7 +15,7 @@ from macli.lifecycle import funnels, points
 from macli.model import NewEvent
 from macli.scoring import checking
 from macli.store import funnels as kept_funnels
-from macli.store import point_rules, scopes, segments
+from macli.store import point_rules, scopes, segments, settings
 from macli.store.point_rules import PointRule
 from macli.store.scopes import GLOBAL, Scope
 from tests.world import NOW, World, add_contacts, new_world
@@ -398,3 +398,21 @@ def test_no_points_are_left_of_a_contact_that_is_deleted(world: World) -> None:
         world.store.execute("DELETE FROM contacts WHERE id = 1")
     assert ledger(world) == []
     assert checking.check(world.store).scores == 0
+
+
+def test_a_rule_sees_what_other_words_of_it_mean_now(world: World) -> None:
+    in_funnel(world)
+    rule(world, "email.clicked", 10, who='in funnel "Sales" at "Offer" and score >= 0')
+    move(world, "Offer")
+    happen(world)
+    assert score(world) == 10
+    with world.store.write():
+        kept_funnels.rename_stage(world.store, kept_funnels.get(world.store, "Sales"), 2, "Proposal")
+    happen(world)
+    assert score(world) == 10
+    settings.put(world.store, NOW, "timezone", "Europe/Warsaw")
+    point_rules.edit(
+        world.store, to_ms(NOW), replace(point_rules.listed(world.store)[0], who='in funnel "Sales" at "Proposal"')
+    )
+    happen(world)
+    assert score(world) == 20

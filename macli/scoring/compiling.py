@@ -14,6 +14,7 @@ from macli.errors import MacliError
 from macli.model import Where
 from macli.rules.vocabulary import Vocabulary
 from macli.store import Store, point_rules, scopes, settings
+from macli.store import vocabulary as words
 from macli.store.point_rules import PointRule
 
 MONDAY = 345_600_000
@@ -34,22 +35,12 @@ class Plan:
     faults: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Known:
-    plan: Plan
-    vocabulary: Vocabulary | None
-    now_ms: int | None
-
-
-_known: dict[tuple[Any, ...], _Known] = {}
+_known: dict[tuple[Any, ...], Plan] = {}
 _MOST_KNOWN = 256
 
 
 def plan_of(store: Store, now_ms: int, names: Sequence[str]) -> Plan | None:
-    """The plan of the rules in force for events of these names; None where there are none.
-
-    Kept from one batch to the next as long as rules and names say the same.
-    """
+    """The plan of the rules in force for events of these names; None where there are none."""
     if store.value("SELECT 1 FROM point_rules WHERE active = 1 LIMIT 1") is None:
         return None
     rules = tuple(point_rules.active(store, names))
@@ -57,24 +48,29 @@ def plan_of(store: Store, now_ms: int, names: Sequence[str]) -> Plan | None:
 
 
 def compiled(store: Store, now_ms: int, rules: tuple[PointRule, ...]) -> Plan:
-    """The plan of these rules."""
-    default = settings.get(store, "points.decay")
+    """The plan of these rules; kept from one batch to the next as long as they and what they name are the same."""
+    decay = settings.get(store, "points.decay")
     clock = settings.get(store, "timezone") or "UTC"
     feeds = {(row["kind"], row["name_key"]): row["id"] for row in scopes.all_(store)}
     fixed = tuple(feeds.get((one.kind, one.key)) for rule in rules for one in rule.scopes if one.kind != "stage")
-    key = (rules, fixed, clock, default and default.span)
-    vocabulary = None
-    if any(rule.who is not None for rule in rules):
-        from macli.selection import vocabulary as words
-
-        vocabulary = words(store)
+    asking = any(rule.who is not None for rule in rules)
+    key = (rules, fixed, clock, decay, _names(store) if asking else None)
     known = _known.get(key)
-    if known is None or known.vocabulary != vocabulary or known.now_ms not in (None, now_ms):
-        known = _compile(store, now_ms, rules, feeds, zone(str(clock)), default and default.span, vocabulary)
+    if known is None:
+        known, lasting = _compile(store, now_ms, rules, feeds, zone(str(clock)), decay and decay.span)
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        _known[key] = known
-    return known.plan
+        if lasting:
+            _known[key] = known
+    return known
+
+
+def _names(store: Store) -> tuple[Any, ...]:
+    """What most rules name, to be compared; a rule that names anything else is compiled each time."""
+    with store.whole():
+        found = words.load(store)
+    rows = (*found.segments, *found.campaigns)
+    return (*found.attributes.items(), found.indexed, found.normalise_tags, *map(tuple, rows))
 
 
 def _compile(
@@ -84,20 +80,20 @@ def _compile(
     feeds: Mapping[tuple[str, str], int],
     where: ZoneInfo,
     lasts: int | None,
-    vocabulary: Vocabulary | None,
-) -> _Known:
+) -> tuple[Plan, bool]:
+    """The plan, and whether it holds for other batches too."""
     params: dict[str, Any] = {}
     faults: dict[str, str] = {}
     tests: dict[int, Sequence[str]] = {}
-    timely = False
+    lasting = True
     for rule in rules:
         try:
-            found = list(_tests(store, from_ms(now_ms), where, rule, vocabulary))
+            found = list(_tests(store, from_ms(now_ms), where, rule))
         except MacliError as error:
             faults[rule.name] = error.message.splitlines()[0]
             continue
         tests[rule.id] = [one.sql for one in found]
-        timely = timely or any(one.timely for one in found)
+        lasting = lasting and not any(one.timely for one in found)
         for one in found:
             params |= one.params
     reading = [rule for rule in rules if rule.id in tests]
@@ -107,23 +103,28 @@ def _compile(
         capped=any(rule.most is not None for rule in reading),
         faults=faults,
     )
-    return _Known(plan=plan, vocabulary=vocabulary, now_ms=now_ms if timely else None)
+    return plan, lasting
 
 
-def _tests(
-    store: Store, now: datetime, where: ZoneInfo, rule: PointRule, vocabulary: Vocabulary | None
-) -> Iterator[Where]:
-    """What a rule asks of an event, as conditions on ``events``."""
+def _tests(store: Store, now: datetime, where: ZoneInfo, rule: PointRule) -> Iterator[Where]:
+    """What a rule asks of an event, as conditions on ``events``; timely where it can be another one next time."""
     from macli import rules
+    from macli.selection import knowing
 
     if rule.condition is not None:
         yield rules.compile_conditions(
             rule.condition, Vocabulary(), now=now, zone=where, dialect=store.dialect, prefix=f"with{rule.id}_"
         )
-    if rule.who is not None and vocabulary is not None:
+    if rule.who is not None:
+        known, settled = knowing.vocabulary(store, stored=True), list[str]()
+
+        def setting(key: str) -> Any:
+            settled.append(key)
+            return known.setting(key)
+
         found = rules.compile(
             rule.who,
-            vocabulary,
+            replace(known, setting=setting),
             now=now,
             zone=where,
             dialect=store.dialect,
@@ -132,7 +133,7 @@ def _tests(
             stored=True,
         )
         sql = f"EXISTS (SELECT 1 FROM contacts WHERE contacts.id = events.contact_id AND {found.sql})"
-        yield replace(found, sql=sql)
+        yield replace(found, sql=sql, timely=found.timely or bool(settled) or knowing.asked_more(known))
 
 
 def _asked(tests: Mapping[int, Sequence[str]]) -> str:

@@ -57,7 +57,8 @@ def correct(store: Store, now_ms: int) -> list[Caused]:
 def _gather(store: Store, now_ms: int) -> int:
     names = [row["name"] for row in store.rows(f"SELECT DISTINCT name FROM events WHERE {_THESE}")]
     plan = plan_of(store, now_ms, names)
-    return 0 if plan is None else counting.gather(store, plan, _THESE, {})
+    with store.whole():
+        return 0 if plan is None else counting.gather(store, plan, _THESE, {})
 
 
 _UNCHANGED = """

@@ -33,6 +33,10 @@ class Lazily(Mapping[Key, Value]):
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def is_read(self) -> bool:
+        return "_known" in vars(self)
+
 
 class Shown(Mapping[str, Value]):
     """What the acting person may see, by name; asking for another that is there is not permitted."""
@@ -104,3 +108,9 @@ def _funnels(store: Store) -> dict[str, KnownFunnel]:
             stages={row["name_key"]: _stage(row) for row in stages if row["id"] is not None},
         )
     return found
+
+
+def asked_more(known: Vocabulary) -> bool:
+    """Whether a rule asked for names that are only read when one does."""
+    few = (known.stages, known.funnels, known.staff, known.staff_groups, known.reports, known.scopes)
+    return any(isinstance(names, Lazily) and names.is_read for names in few)
