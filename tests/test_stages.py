@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,43 @@ def test_batches_of_any_size_bring_the_same_stages(
     ]
     open_stays = store.value("SELECT count(*) FROM stage_stays WHERE left_at IS NULL")
     assert open_stays <= 1
+
+
+WORTH = {"up.five": 5, "up.ten": 10, "up.forty": 40, "down.ten": -10, "down.forty": -40}
+
+
+@pytest.fixture(scope="module")
+def scoring(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    made = new_world(tmp_path_factory.mktemp("scoring") / "shop")
+    add_contacts(made.store, 1)
+    for name, worth in WORTH.items():
+        rule = point_rules.PointRule(name=name, event=name, points=worth, scopes=(Scope(kind="global", name="global"),))
+        point_rules.add(made.store, to_ms(NOW), rule)
+    return made.store
+
+
+@given(
+    names=st.lists(st.sampled_from(sorted(WORTH)), min_size=1, max_size=14),
+    cuts=st.sets(st.integers(1, 13)),
+    demote=st.booleans(),
+)
+def test_events_recorded_together_or_apart_bring_the_same_stages(
+    scoring: Store, names: list[str], cuts: set[int], demote: bool
+) -> None:
+    with scoring.write():
+        for table in ("stage_stays", "events", "point_ledger", "scores"):
+            scoring.execute(f"DELETE FROM {table}")
+    settings.put(scoring, NOW, "stages.demote", str(demote).lower())
+    start = 0
+    for end in (*sorted(cuts), len(names)):
+        batch = [
+            NewEvent(contact_id=1, name=name, at=to_ms(NOW) + place, source="test")
+            for place, name in enumerate(names[start:end], start)
+        ]
+        events.record(scoring, NOW, batch)
+        start = max(start, end)
+    found = [(stage, passed, score) for stage, passed, score, _ in stays(scoring, 1)]
+    assert found == expected(list(accumulate(WORTH[name] for name in names)), demote=demote)
 
 
 def test_a_batch_without_a_threshold_writes_nothing(world: World) -> None:
