@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from macli.address import fold_json
 from macli.clock import to_ms
+from macli.config import likelihoods
 from macli.rules import KnownCampaign, KnownFunnel, KnownName, KnownSegment, KnownStage, Vocabulary
 from macli.rules.asked import Count
 from macli.rules.comparisons import Among, During, Equals, IsSet, Ordered, Texted
@@ -23,7 +24,7 @@ from macli.rules.predicates.lifecycle import BANDS, InFunnel, Rfm, Stage
 from macli.rules.predicates.membership import FinishedCampaign, InCampaign, InSegment
 from macli.rules.predicates.messages import Received
 from macli.rules.predicates.owners import Owner
-from macli.rules.predicates.predictions import ALSO, LEVELS, Predicted
+from macli.rules.predicates.predictions import ALSO, Predicted
 from macli.rules.predicates.scores import Readiness, Score
 from macli.rules.predicates.tags import Tagged
 from macli.rules.predicates.work import HasCall, HasDeal, HasMail, HasNote, HasTask
@@ -554,7 +555,7 @@ named = {
         "staff": ["anna", "ŻANETA"],
         "group": ["sales", "Nobody"],
         "report": ["spring", "Új"],
-        "level": [*LEVELS, *ALSO],
+        "level": [*likelihoods.BANDS, *ALSO],
         "band": ["cold", "Warm", "hot"],
         "written": ["budget", "żółw", "_", "SS", "%"],
     }.items()

@@ -14,7 +14,6 @@ from macli import rules, selection
 from macli.clock import to_ms
 from macli.rules import KnownStage, RuleError
 from macli.rules.predicates.lifecycle import BANDS
-from macli.rules.predicates.predictions import LEVELS
 from macli.rules.readers import CALLED
 from macli.rules.vocabulary import by_default
 from macli.scoring import rfm_definition
@@ -394,9 +393,29 @@ def test_the_words_that_attributes_may_take_over_are_those_rules_read() -> None:
     assert set(CALLED) == bare_words.BARE
 
 
-def test_names_and_levels_are_the_same_wherever_they_are_told() -> None:
+def test_the_bands_of_rfm_are_those_reports_have() -> None:
     assert dict(rfm_definition.BANDS) == BANDS
-    assert [most for _, most in LEVELS.values()] == [0.25, 0.5, 0.75, None]
+
+
+@pytest.mark.parametrize(
+    ("rule", "timely", "reads"),
+    [
+        ("score >= 50", False, set()),
+        ("stage is Purchase", False, set()),
+        ("stage is Purchase for at least 3 days", True, set()),
+        ("in funnel Sales", False, set()),
+        ("rfm Spring recency short", False, set()),
+        ("churn is high", True, set()),
+        ("owner is anna", False, set()),
+        ("owner in group sales", False, {"staff_groups"}),
+        ("has open task", False, set()),
+        ("has overdue task", True, set()),
+        ("has note within 3 days", True, set()),
+    ],
+)
+def test_a_rule_says_what_can_change_its_answer(rule: str, timely: bool, reads: set[str]) -> None:
+    found = rules.compile(rule, VOCABULARY, now=NOW, zone=ZONE)
+    assert (found.timely, found.reads) == (timely, reads)
 
 
 @pytest.mark.parametrize(

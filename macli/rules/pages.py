@@ -2,6 +2,7 @@
 
 import inspect
 
+from macli.rules.entities import ENTITIES
 from macli.rules.predicates import SUBJECTS
 from macli.rules.tree import Leaf
 
@@ -26,9 +27,20 @@ country = "Canada" and opened email within 30 days and not tagged churned
   is written in quotes, too: `"event" = gala`.
 - Every condition is true or false, never unknown: where a contact has no value, a condition on it is
   false and its opposite true. `!=` is the opposite of `=`.
-- A name that is not there (an attribute, a segment, a campaign) is an error, and so is a comparison that
-  does not fit what the attribute holds.
+- A name that is not there (an attribute, a segment, a stage, a member of staff) is an error, and so is a
+  comparison that does not fit what the attribute holds.
+- `score`, `stage`, `owner`, `churn` and `purchase` have a meaning of their own unless an attribute is called so.
+  No attribute can be declared that would change what a rule in the store means by one of them.
 - `macli segment explain RULE` shows how a rule was read, its SQL, and how long it takes.
+
+## Rules over tasks, deals, calls, mails and notes
+
+`macli task list --where RULE` and its like take rules that ask for fields of what is listed, with the same
+comparisons. Everything else is asked of the contact it is about: `due < today and assignee = anna and
+tagged vip`. Where there is no such contact, that is false and its opposite true. A name in quotes is
+the contact's even where a field is called so: `"state" = customer`.
+
+{fields}
 
 ## Times
 
@@ -51,7 +63,7 @@ A date is `2026-12-01`, `today`, `yesterday`, `tomorrow`; a moment is `"2026-12-
 
 def reference() -> str:
     """The whole page as Markdown."""
-    parts = [HEAD]
+    parts = [HEAD.replace("{fields}", _fields())]
     for subject in SUBJECTS:
         parts.append(f"## {subject.TITLE}\n")
         found = (value for value in vars(subject).values() if inspect.isclass(value))
@@ -60,6 +72,14 @@ def reference() -> str:
             if own and issubclass(predicate, Leaf) and not inspect.isabstract(predicate):
                 parts.append(f"{inspect.getdoc(predicate)}\n")
     return "\n".join(parts)
+
+
+def _fields() -> str:
+    """The fields of each kind, as a table."""
+    lines = ["| of a | fields |", "|---|---|"]
+    for entity in ENTITIES.values():
+        lines.append(f"| {entity.kind} | {', '.join(f'`{name}`' for name in entity.fields)} |")
+    return "\n".join(lines)
 
 
 def examples() -> list[str]:

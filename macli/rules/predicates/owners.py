@@ -74,6 +74,7 @@ class Owner(Leaf):
         if self.who is not None:
             asked.append(f"owners.staff_id = {build.bind(build.member(self.who)[0])}")
         if self.group is not None:
+            build.reads.add("staff_groups")
             name = build.named("group of staff", build.vocabulary.staff_groups, self.group, "macli staff groups")
             asked.append(
                 "owners.staff_id IN (SELECT staff_groups.staff_id FROM staff_groups"

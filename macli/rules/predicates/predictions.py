@@ -5,6 +5,7 @@ from typing import ClassVar
 from typing import Literal as OneOf
 
 from macli.clock import to_ms
+from macli.config import likelihoods
 from macli.rules.asked import ONCE, Asked, Name
 from macli.rules.comparisons import During, IsSet, Ordered
 from macli.rules.errors import Misread
@@ -16,10 +17,8 @@ from macli.rules.sql import Build, Condition
 from macli.rules.tree import Leaf, Not, Rule
 from macli.rules.values import Literal
 
-LEVELS = {"small": (None, 0.25), "medium": (0.25, 0.5), "high": (0.5, 0.75), "very high": (0.75, None)}
-"""By name: more than the first probability, up to the second."""
-
-ALSO = {"large": "high", "very large": "very high"}
+ALSO = ("large", "very large")
+"""Other words for high and very high."""
 
 TITLE = "Predictions"
 
@@ -68,8 +67,8 @@ class Predicted(Leaf):
 
     def _likely(self, build: Build) -> list[str]:
         if self.level is not None:
-            word = build.word(f"{self.kind} is", self.level, (*LEVELS, *ALSO))
-            above, most = LEVELS[ALSO.get(word, word)]
+            word = build.word(f"{self.kind} is", self.level, (*likelihoods.BANDS, *ALSO))
+            above, most = likelihoods.limits(likelihoods.read(word))
             ends = [(">", above), ("<=", most)]
         elif isinstance(self.test, Ordered):
             ends = [(self.test.sign, _share(self.test.value, build))]
@@ -78,7 +77,7 @@ class Predicted(Leaf):
             ends = [(">=", _share(low, build)), ("<=", _share(high, build))]
         else:
             return []
-        return [f"predictions.probability {sign} {build.bind(end)}" for sign, end in ends if end is not None]
+        return [f"predictions.probability {sign} {build.bind(end)}" for sign, end in ends]
 
 
 def _share(literal: Literal, build: Build) -> float:
