@@ -344,6 +344,12 @@ def test_a_wrong_word_is_found_when_the_rule_is_saved(store: Store, rule: str, s
     assert rule[caught.value.at :].startswith(under)
 
 
+def test_a_sign_apart_from_its_number_is_told_where_it_belongs(store: Store) -> None:
+    with pytest.raises(RuleError) as caught:
+        selection.check(store, "churn >= 60 %", NOW, ZONE)
+    assert caught.value.hint == "write the sign at the number: 60%"
+
+
 def test_a_stage_that_was_removed_is_named_by_no_new_rule_and_an_old_one_goes_on() -> None:
     gone = replace(VOCABULARY, stages={"purchase": KnownStage(id=2, name="Purchase", position=2, removed=True)})
     with pytest.raises(RuleError, match="no stage named 'Purchase'"):

@@ -228,6 +228,8 @@ def _list(expected: set[str], keywords: list[str]) -> str:
 def _hint(text: str, at: int, expected: set[str]) -> str | None:
     if at < len(text) and text[at] in "&|":
         return "write and" if text[at] == "&" else "write or"
+    if text[at : at + 1] == "%":
+        return "write the sign at the number: 60%"
     if text[at : at + 1] == "=" and text[:at].endswith("="):
         return "one = is enough"
     if "AT" in expected and text[at : at + 1].isdigit():
