@@ -189,6 +189,8 @@ def test_t3_the_shipped_hand_over_brings_a_task_for_the_owner_once_in_ninety_day
         ("{task: {title: call, staff: ana}}", "no member of staff named 'ana'; did you mean 'anna'?"),
         ("{task: ' '}", "the value is empty"),
         ("{note: ' '}", "the value is empty"),
+        (f"{{task: {'x' * 201}}}", "201 characters are too many for the title"),
+        (f"{{note: {'x' * 20_001}}}", "20,001 characters are too many for the note"),
     ],
 )
 def test_a_step_that_names_what_is_not_there_is_refused_with_its_line(running: Running, step: str, said: str) -> None:

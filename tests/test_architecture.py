@@ -11,7 +11,20 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "macli"
 
 LAYERS = (
-    {"macli", "errors", "clock", "model", "dialect", "address", "colors", "config", "shapes", "event_names", "urls"},
+    {
+        "macli",
+        "errors",
+        "clock",
+        "model",
+        "dialect",
+        "address",
+        "colors",
+        "config",
+        "shapes",
+        "event_names",
+        "urls",
+        "texts",
+    },
     {"rules", "providers", "secrets", "signing", "store"},
     {"content", "audience", "quiet", "actions", "campaign", "selection", "effects", "scoring"},
     {"events"},

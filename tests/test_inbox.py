@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from macli import contacts, selection
+from macli import contacts, selection, texts
 from macli.clock import to_ms
 from macli.errors import UsageError
 from macli.mailbox import body, boxes
 from macli.mailbox.keeping import keep
 from macli.mailbox.polling import finder_of, ingest, read_new, understand
 from macli.mailbox.reading import read
-from macli.people import mails, wording
+from macli.people import mails
 from macli.privacy import erase, retention
 from macli.store import mailboxes, settings
 from macli.store import mails as kept
@@ -234,7 +234,7 @@ def test_no_letter_stops_the_reader(world: World, junk: bytes, subject: str) -> 
     head = b"From: c0@example.com\nSubject: " + subject.encode("utf-8", "replace").replace(b"\n", b" ")
     take(world, head + b"\nContent-Type: text/html; charset=" + junk[:10] + b"\n\n" + junk, junk)
     for row in kept.listed(world.store, limit=2):
-        assert (row["subject"], row["body"]) == (wording.clean(row["subject"]), wording.clean(row["body"]))
+        assert (row["subject"], row["body"]) == (texts.clean(row["subject"]), texts.clean(row["body"]))
 
 
 def test_g10_lists_ask_for_what_a_letter_says_and_for_who_wrote_it(world: World) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from macli import selection
+from macli import selection, texts
 from macli.errors import UsageError
-from macli.people import noting, wording
+from macli.people import noting
 from macli.store import access, notes, staff
 from macli.tick.tick import run_tick
 from tests.conftest import Run
@@ -118,7 +118,7 @@ def test_what_changes_about_notes_is_looked_at_again(world: World) -> None:
     assert [row["id"] for row in changed] == [1]
 
 
-@pytest.mark.parametrize("text", ["", " \n\t", "\x00\x1b", "x" * (wording.LONGEST_TEXT + 1)])
+@pytest.mark.parametrize("text", ["", " \n\t", "\x00\x1b", "x" * (texts.LONGEST_TEXT + 1)])
 def test_a_note_without_words_or_with_too_many_is_refused(world: World, text: str) -> None:
     with pytest.raises(UsageError, match=r"empty|too many"):
         noting.add(world.store, NOW, 1, text, "cli")
@@ -128,11 +128,11 @@ def test_a_note_without_words_or_with_too_many_is_refused(world: World, text: st
 @given(text=st.text(max_size=300))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_kept_whole_but_for_what_moves_a_cursor(world: World, text: str) -> None:
-    if not wording.clean(text):
+    if not texts.clean(text):
         return
     number = noting.add(world.store, NOW, 1, text, "cli")
     kept = notes.get(world.store, number)["text"]
-    assert kept == wording.clean(text) == wording.clean(kept)
+    assert kept == texts.clean(text) == texts.clean(kept)
     assert not any((ord(sign) < 32 and sign not in "\n\t") or 127 <= ord(sign) < 160 for sign in kept)
     assert said(world)[-1][1]["text"] == kept
 

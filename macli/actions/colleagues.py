@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Literal
 
+from macli import texts
 from macli.actions.batch import Batch
 from macli.campaign.words import StaffName
 from macli.clock import to_ms
@@ -53,6 +54,9 @@ class Note:
     text: str
     private: bool = False
 
+    def __post_init__(self) -> None:
+        texts.body(self.text, "note")
+
     def ways(self) -> tuple[str, ...]:
         return ("next",)
 
@@ -79,6 +83,10 @@ class Task:
     staff: StaffName | None = None
     due: timedelta | None = None
     description: str = ""
+
+    def __post_init__(self) -> None:
+        texts.line(self.title, "title")
+        texts.body(self.description, "description", empty=True)
 
     def ways(self) -> tuple[str, ...]:
         return ("next",)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from macli import events
+from macli import events, texts
 from macli.clock import to_ms
 from macli.mailbox.ingesting import SOURCE, Understood
 from macli.model import NewEvent
-from macli.people import wording
 from macli.store import Row, Store, settings
 
 _LONGEST_ADDRESS = 320
@@ -36,10 +35,10 @@ def _keep(store: Store, now: datetime, one: Understood, mailbox: str) -> Row | N
     facts: dict[str, Any] = {
         "mailbox": mailbox,
         "key": letter.id,
-        "sender": wording.clean(letter.sender)[:_LONGEST_ADDRESS],
-        "recipient": wording.clean(next(iter(letter.recipients), ""))[:_LONGEST_ADDRESS],
-        "subject": wording.clean(letter.subject),
-        "body": wording.clean(letter.body),
+        "sender": texts.clean(letter.sender)[:_LONGEST_ADDRESS],
+        "recipient": texts.clean(next(iter(letter.recipients), ""))[:_LONGEST_ADDRESS],
+        "subject": texts.clean(letter.subject),
+        "body": texts.clean(letter.body),
         "send_id": sent and sent.id,
         "at": _at(now, letter.at),
         "now": to_ms(now),

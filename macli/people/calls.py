@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+from macli import texts
 from macli.clock import to_ms
 from macli.errors import UsageError
-from macli.people import wording
 from macli.people.telling import staff_name, tell, touch
 from macli.store import Store, calls, contacts
 
@@ -39,10 +39,10 @@ def log(
             "contact": contact_id,
             "staff": staff_id,
             "direction": direction,
-            "outcome": wording.line(outcome, "outcome", empty=True),
+            "outcome": texts.line(outcome, "outcome", empty=True),
             "phone": contacts.by_id(store, contact_id)["phone"],
             "seconds": _seconds(seconds),
-            "text": wording.body(text, "text", empty=True),
+            "text": texts.body(text, "text", empty=True),
             "at": to_ms(moment),
             "source": source,
             "now": to_ms(now),
@@ -73,9 +73,9 @@ def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -
         raise UsageError("nothing to change", hint="for example --outcome 'wants an offer'")
     values = dict(changes)
     if "outcome" in values:
-        values["outcome"] = wording.line(values["outcome"], "outcome", empty=True)
+        values["outcome"] = texts.line(values["outcome"], "outcome", empty=True)
     if "text" in values:
-        values["text"] = wording.body(values["text"], "text", empty=True)
+        values["text"] = texts.body(values["text"], "text", empty=True)
     if "seconds" in values:
         values["seconds"] = _seconds(values["seconds"])
     assignments = ", ".join(f"{name} = :{name}" for name in values)

@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
+from macli import texts
 from macli.address import shorten
 from macli.clock import to_ms
 from macli.errors import OperationFailed, UsageError
-from macli.people import wording
 from macli.people.telling import tell, touch
 from macli.store import Row, Store, deals, funnels
 
@@ -65,7 +65,7 @@ def add(
         stands = None if funnel is None else _stage(store, funnel, stage)
         facts = {
             "contact": contact_id,
-            "title": wording.line(title, "title"),
+            "title": texts.line(title, "title"),
             "funnel": stands and stands["funnel_id"],
             "stage": stands and stands["id"],
             "value": value,
@@ -121,7 +121,7 @@ def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -
         raise UsageError("nothing to change", hint="for example --value 1500")
     values = dict(changes)
     if "title" in values:
-        values["title"] = wording.line(values["title"], "title")
+        values["title"] = texts.line(values["title"], "title")
     assignments = "".join(f", {name} = :{name}" for name in values)
     with store.write():
         deal = deals.get(store, number)

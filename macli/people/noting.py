@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from macli import texts
 from macli.clock import to_ms
 from macli.contacts import ONE
 from macli.model import Where
-from macli.people import wording
 from macli.people.telling import staff_name, tell_of_many, touch
 from macli.store import Store, notes
 
@@ -28,7 +28,7 @@ def note_where(
     The event note.added says who wrote it and what, but not the text of a private one. Raises UsageError
     where the text is empty or too long.
     """
-    text = wording.body(text, "note")
+    text = texts.body(text, "note")
     said = {"private": private, "author": staff_name(store, author_id), "text": None if private else text}
     with store.write():
         before = notes.last_id(store)
@@ -77,7 +77,7 @@ def add(
 
 def edit(store: Store, now: datetime, number: int, text: str, *readable: Where) -> None:
     """Write a note anew. What note.added said of it stays. Raises UsageError."""
-    text = wording.body(text, "note")
+    text = texts.body(text, "note")
     with store.write():
         note = notes.get(store, number, *readable)
         store.execute(_EDIT, {"id": note["id"], "text": text, "folded": text.casefold()})

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+from macli import texts
 from macli.address import fold_json
 from macli.clock import iso, to_ms
 from macli.contacts import ONE
 from macli.errors import UsageError
-from macli.people import wording
 from macli.people.telling import tell, tell_of_many, touch
 from macli.store import Row, Store, deals, tasks
 
@@ -35,7 +35,7 @@ def create_where(
     With ``owner`` it is for the contact's main owner; ``assignee_id`` stands in where there is none on the staff.
     ``due_at`` is in UTC milliseconds. Raises UsageError where the title is empty or too long.
     """
-    title = wording.line(title, "title")
+    title = texts.line(title, "title")
     with store.write():
         before = tasks.last_id(store)
         made = store.execute(
@@ -44,7 +44,7 @@ def create_where(
                 **params,
                 "task_deal": deal_id,
                 "task_title": title,
-                "task_description": wording.body(description, "description", empty=True),
+                "task_description": texts.body(description, "description", empty=True),
                 "task_assignee": assignee_id,
                 "task_author": author_id,
                 "task_due": due_at,
@@ -139,8 +139,8 @@ def add(
             one = {"one_contact": contact_id}
             create_where(store, now, ONE, one, title, source, description=description, deal_id=deal_id, **facts)
             return tasks.last_id(store)
-        facts |= {"title": wording.line(title, "title"), "source": source, "now": to_ms(now), "deal_id": deal_id}
-        facts["description"] = wording.body(description, "description", empty=True)
+        facts |= {"title": texts.line(title, "title"), "source": source, "now": to_ms(now), "deal_id": deal_id}
+        facts["description"] = texts.body(description, "description", empty=True)
         return int(store.value(_ADD, facts))
 
 
@@ -166,9 +166,9 @@ def edit(store: Store, now: datetime, number: int, changes: Mapping[str, Any]) -
         raise UsageError("nothing to change", hint="for example --due 'tomorrow 9:00'")
     values = dict(changes)
     if "title" in values:
-        values["title"] = wording.line(values["title"], "title")
+        values["title"] = texts.line(values["title"], "title")
     if "description" in values:
-        values["description"] = wording.body(values["description"], "description", empty=True)
+        values["description"] = texts.body(values["description"], "description", empty=True)
     assignments = "".join(f", {name} = :{name}" for name in values)
     with store.write():
         task = tasks.get(store, number)
