@@ -77,6 +77,7 @@ TERMS = (
     _term("prediction", "how likely a contact has left for good, or buys again, by a published model or imported"),
     _term("staff", "who works with macli at our company; each may have roles and groups", "user, agent"),
     _term("role", "what staff may see and change: by category; admin may everything", "permission group"),
+    _term("grant", "what a role may do with what is in a category: none, view or edit", "permission, ACL"),
     _term("owner", "the member of staff responsible for a contact; others may be co-owners", "opiekun, main owner"),
     _term("note", "what somebody wrote about a contact", "comment"),
     _term("task", "something to do, by whom and until when", "to-do, zadanie"),
