@@ -42,7 +42,7 @@ def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = Non
             handed = _hand_over(store, now, member, to)
         elif had := _has(store, member):
             raise OperationFailed(
-                f"{member['name']} still has {had}", hint=f"macli staff rm {member['name']} --hand-over OTHER"
+                f"{member['name']} still has {had}", hint=f"macli staff rm {member['name']!r} --hand-over OTHER"
             )
         named_by = tuple(staff.mentions(store, member))
         kept = bool(named_by or store.value(_NAMED, {"id": member["id"]}))
