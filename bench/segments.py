@@ -84,6 +84,26 @@ SELECT n,
 FROM spread
 """
 
+SCORES = """
+INSERT INTO scores (contact_id, scope_id, points, changed_at)
+SELECT id, 1, (id * 48271 % 2147483647) % 120 - 20, :now
+FROM contacts
+WHERE id % 5 < 3
+"""
+
+STAGES = (
+    """
+    INSERT INTO stages (id, name, name_key, position, threshold, created_at, updated_at)
+    VALUES (1, 'Interest', 'interest', 1, 20, 0, 0), (2, 'Purchase', 'purchase', 2, 60, 0, 0)
+    """,
+    """
+    INSERT INTO stage_stays (contact_id, stage_id, entered_at, cause)
+    SELECT contact_id, CASE WHEN points >= 60 THEN 2 ELSE 1 END, :now, 'bench'
+    FROM scores
+    WHERE points >= 20
+    """,
+)
+
 INDEXES = ("events_contact", "events_name", "events_send")
 
 
@@ -110,6 +130,8 @@ def build(path: Path, contacts: int) -> Store:
         store.execute("INSERT INTO tags (id, name) VALUES (10, 'CHURNED'), (25, 'VIP'), (3, 'NEWSLETTER')")
         store.execute(TAGGED, params)
         store.execute(EVENTS, params)
+        for statement in (SCORES, *STAGES):
+            store.execute(statement, params)
         for sql in again:
             store.execute(sql)
     store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -131,6 +153,8 @@ COUNTRY = "lower(attributes ->> 'country') = 'canada'"
 SCORE = "attributes ->> 'score' >= 50"
 CHURNED = "SELECT contact_id FROM contact_tags WHERE tag_id = (SELECT id FROM tags WHERE name = 'CHURNED')"
 CHURNED_BY = f"EXISTS ({CHURNED} AND contact_id = contacts.id)"
+POINTS = "SELECT contact_id FROM scores WHERE scope_id = 1 AND points"
+STAGE = "SELECT contact_id FROM stage_stays WHERE stage_id = 2 AND left_at IS NULL"
 PRICING = (
     "FROM events WHERE name = 'page.visited'"
     f" AND at >= {ago(14)} AND at <= {to_ms(NOW)} AND properties ->> 'url' LIKE '%/pricing%'"
@@ -144,6 +168,22 @@ RULES: dict[str, tuple[str, tuple[str, ...]]] = {
             f"{COUNTRY} AND {SCORE} AND {OPENED_BY} AND NOT {CHURNED_BY}",
             f"id IN ({OPENED}) AND {COUNTRY} AND {SCORE} AND id NOT IN ({CHURNED})",
             f"id IN ({OPENED}) AND {COUNTRY} AND {SCORE} AND NOT {CHURNED_BY}",
+        ),
+    ),
+    "points": (
+        'score("global") >= 50',
+        (f"id IN ({POINTS} >= 50)", f"EXISTS ({POINTS} >= 50 AND contact_id = contacts.id)"),
+    ),
+    "no points are 0": (
+        'score("global") < 90',
+        (f"id NOT IN ({POINTS} >= 90)", f"NOT EXISTS ({POINTS} >= 90 AND contact_id = contacts.id)"),
+    ),
+    "stage, points, tag": (
+        'stage is Purchase and score("global") >= 80 and not tagged churned',
+        (
+            f"id IN ({STAGE}) AND id IN ({POINTS} >= 80) AND NOT {CHURNED_BY}",
+            f"id IN ({STAGE}) AND EXISTS ({POINTS} >= 80 AND contact_id = contacts.id) AND NOT {CHURNED_BY}",
+            f"id IN ({POINTS} >= 80) AND EXISTS ({STAGE} AND contact_id = contacts.id) AND NOT {CHURNED_BY}",
         ),
     ),
     "count in a window": (
@@ -174,7 +214,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
     contacts = 10_000 if given.small else given.contacts
-    store = build(Path(tempfile.gettempdir()) / f"macli-bench-segments-{contacts}.db", contacts)
+    store = build(Path(tempfile.gettempdir()) / f"macli-bench-segments-and-points-{contacts}.db", contacts)
     print(f"{contacts:,} contacts, {contacts * 10:,} events; best of {given.runs}")
     for indexed in (False, True):
         attributes.unindex(store, "country")

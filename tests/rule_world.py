@@ -815,8 +815,6 @@ def furnish(store: Store) -> None:
 
 
 def _furnish_lifecycle(store: Store) -> None:
-    for table in ("scopes WHERE id > 1", "funnels", "stages"):
-        store.execute(f"DELETE FROM {table}")  # what a new store begins with
     for stage in VOCABULARY.stages.values():
         store.execute(
             "INSERT INTO stages (id, name, name_key, position, threshold, created_at, updated_at)"
