@@ -265,6 +265,14 @@ def test_purchases_without_a_value_count_and_do_not_lower_the_mean(store: Store)
     assert gathered(store) == {1: (3, 3, 9, 1, 40.0)}
 
 
+def test_a_repeat_purchase_for_nothing_leaves_no_trace_of_a_value(store: Store) -> None:
+    add_contacts(store, 1)
+    hours = {30 * 24: 0.1, 30 * 24 - 1: 0.2, 240: 0.3, 239: -0.3}
+    buy(store, [(1, NOW - timedelta(hours=ago), {"total": value}) for ago, value in hours.items()])
+    assert gathered(store) == {1: (1, 20, 30, 1, 0.0)}
+    assert list(purchases.values(store)) == []
+
+
 @pytest.mark.parametrize(
     ("refund", "left"),
     [
