@@ -163,9 +163,10 @@ def check(ctx: typer.Context, format: options.Format = None, json: options.Json 
         macli.out.record(asdict(found), shape=shape)
     if found.wrong:
         raise OperationFailed(
-            f"{found.wrong:,} of {found.scores:,} scores are not the sum of their ledger", hint="macli points recompute"
+            f"scores that are not the sum of their ledger: {found.wrong:,} of {found.scores:,}",
+            hint="macli points recompute",
         )
-    macli.out.say(f"{found.scores:,} scores are the sums of {found.rows:,} rows in the ledger", shape=shape)
+    macli.out.say(f"every score is the sum of its ledger (scores: {found.scores:,}, rows: {found.rows:,})", shape=shape)
 
 
 def recompute(ctx: typer.Context) -> None:
@@ -177,5 +178,5 @@ def recompute(ctx: typer.Context) -> None:
 
     macli = Macli.of(ctx)
     done = points.recompute(macli.store, macli.now())
-    macli.out.say(f"{done.corrected:,} scores were not the sum of their ledger and are now")
-    macli.out.say(f"{done.dated:,} rows of the ledger begin to decay, or decay no longer")
+    macli.out.say(f"scores corrected: {done.corrected:,}")
+    macli.out.say(f"rows of the ledger that begin to decay, or decay no longer: {done.dated:,}")

@@ -12,10 +12,10 @@ from macli.store import point_rules
 def _scores(macli: Macli) -> Iterator[Finding]:
     found = checking.check(macli.store)
     if found.wrong:
-        said = f"{found.wrong:,} of {found.scores:,} scores are not the sum of their ledger"
+        said = f"scores that are not the sum of their ledger: {found.wrong:,} of {found.scores:,}"
         yield fail("points", said, "macli points recompute")
     else:
-        yield ok("points", f"{found.scores:,} scores are the sums of {found.rows:,} rows in the ledger")
+        yield ok("points", f"every score is the sum of its ledger (scores: {found.scores:,}, rows: {found.rows:,})")
 
 
 def _rules(macli: Macli) -> Iterator[Finding]:
