@@ -20,6 +20,7 @@ from macli.clock import to_ms
 from macli.errors import OperationFailed
 from macli.lifecycle import decaying, funnels, points, replaying
 from macli.model import NewEvent
+from macli.privacy import erase
 from macli.reports import replay as report
 from macli.scoring import checking, presets
 from macli.scoring.rule_sets import Change
@@ -286,6 +287,14 @@ def test_whom_a_rule_is_for_is_asked_of_contacts_as_they_are_now_and_said(world:
     assert report.outlook(world.store, prepared.staged)["as_now"] == ["mail clicked"]
     replaying.apply(world.store, NOW, prepared)
     assert overall(world.store) == {1: 10}
+
+
+def test_nothing_of_who_was_erased_comes_back(world: World) -> None:
+    for contact in (1, 2):
+        happened(world.store, contact, "email.clicked")
+    erase.erase(world.store, NOW, erase.find(world.store, "c0@example.com", None))
+    replaying.apply(world.store, NOW, replaying.prepare(world.store, NOW))
+    assert overall(world.store) == {2: 10}
 
 
 def test_decay_is_counted_to_now_under_the_new_rules(world: World) -> None:

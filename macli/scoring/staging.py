@@ -77,6 +77,7 @@ def fill(
     if plan.select:
         sql = plan.select.replace("{new}", new if since is None else f"{new} AND events.at >= :since")
         store.execute(_INSERT.format(select=sql), {**plan.params, **params})
+    store.execute(_ERASED)
     kept = 0
     if since is not None:
         kept += store.execute(_BEFORE.format(among=among), params)
@@ -118,6 +119,12 @@ FROM ({select}) AS worth
 WHERE true
 ORDER BY worth.contact_id, worth.scope_id, worth.rule, worth.event
 ON CONFLICT DO NOTHING
+"""
+
+# Their events stay for reports, and are nobody's.
+_ERASED = """
+DELETE FROM replayed
+WHERE contact_id IN (SELECT id FROM contacts WHERE removed_at IS NOT NULL AND state = 'erased')
 """
 
 _KEPT = """
