@@ -8,6 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from rule_world import VOCABULARY, furnish, keep, mailed, someone
 
 from macli import rules, selection
@@ -318,6 +321,7 @@ def test_bands_of_readiness_are_a_setting(store: Store) -> None:
         ("score >= many", "'many' is no number of points", "many"),
         ("score within 3 days", "a score is a number of points", "score"),
         ("grade reached 5", "only a score is reached or exceeded", "grade"),
+        ("owend by anna", "'owend' is no word of a rule; did you mean 'owned'?", "owend"),
         ("scor >= 50", "no attribute named 'scor'; did you mean 'score'?", "scor"),
         ("readiness is hott", "readiness is cold, warm, hot, not 'hott'; did you mean 'hot'?", "hott"),
         ("churn is hihg", "did you mean 'high'?", "hihg"),
@@ -502,6 +506,57 @@ def test_an_and_behind_an_event_goes_on_with_the_contact_where_the_words_say_so(
         assert rule == rules.parse(f"(event order.paid with total > 1) and {more}"), more
     with pytest.raises(RuleError, match="a property of the event"):
         selection.check(store, "event order.paid with total > 1 and score >= 50", NOW, ZONE)
+
+
+WORDS = (
+    *(
+        "score",
+        "(old)",
+        '("group:fit")',
+        ">=",
+        "50",
+        "60%",
+        "reached",
+        "exactly",
+        "exceeded",
+        "between",
+        "and",
+        "or",
+        "not",
+    ),
+    *("stage", "owner", "co-owner", "owned", "by", "churn", "purchase", "readiness", "is", "at least", "very", "set"),
+    *("in", "no", "funnel", "at", "group", "rfm", "recency", "frequency", "(short, long)", "Sales", "Offer", "anna"),
+    *(
+        "has",
+        "open",
+        "overdue",
+        "won",
+        "task",
+        "deal",
+        "note",
+        "call",
+        "mail",
+        "worth",
+        "more than",
+        "EUR",
+        "for",
+        "due",
+    ),
+    *("containing", "within", "3 days", "for at least", "(", ")", "plan", '"score"'),
+)
+
+
+@hypothesis_settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=10).map(" ".join))
+def test_any_words_are_a_rule_that_is_written_back_or_an_error_with_a_place(text: str) -> None:
+    message = "^"
+    try:
+        rule = rules.parse(text)
+        assert rules.parse(str(rule)) == rule
+        rules.compile(text, VOCABULARY, now=NOW, zone=ZONE)
+    except RuleError as error:
+        message = error.message
+    assert message.endswith("^")
 
 
 def test_settings_nobody_changed_are_those_a_rule_goes_by() -> None:

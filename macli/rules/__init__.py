@@ -1,5 +1,6 @@
 """Rules: text that selects contacts, and the SQL it comes to."""
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -127,11 +128,17 @@ def compile_conditions(
     return Where(sql=f"({' AND '.join(parts)})", params=build.params, timely=build.timely)
 
 
+_NAMING = re.compile(r"\b(segment|stage|funnel|owner|owned|rfm|by|for)\b", re.IGNORECASE).search
+"""Whether there is a word that a name may follow; most texts are told apart by this, without reading them."""
+
+
 def names_in(text: str) -> frozenset[tuple[str, str]]:
     """What a rule names that could be renamed or removed, as (kind, casefolded name); none where it is no rule.
 
     The kinds are segment, stage, funnel, funnel stage (``funnel/stage``), staff, staff group and RFM report.
     """
+    if not _NAMING(text):
+        return frozenset()
     from macli.rules.mentions import names_in
 
     return names_in(text)

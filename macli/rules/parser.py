@@ -48,6 +48,8 @@ _STARTS = (
     "never",
     "finished",
     "suppressed",
+    "owned",
+    "score",
 )
 
 
