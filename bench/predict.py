@@ -1,6 +1,6 @@
 """How long a fit of the predictions takes on a million customers, and how near it comes to what made them.
 
-    python bench/predict.py            # 1,000,000 customers, some 4,000,000 purchases; the store is kept
+    python bench/predict.py            # 1,000,000 customers, some 3,400,000 purchases; the store is kept
     python bench/predict.py --small    # a fiftieth of it, for a quick look
 
 The customers are made by the story BG/NBD and Gamma-Gamma tell, so the parameters are known; the program ends
