@@ -348,6 +348,12 @@ def test_a_wrong_word_is_found_when_the_rule_is_saved(store: Store, rule: str, s
     assert rule[caught.value.at :].startswith(under)
 
 
+def test_a_tag_in_any_script_may_be_asked_for_before_it_has_points(store: Store) -> None:
+    put(store, points(9))
+    assert selected(store, 'score("жёлтый") > 0') == []
+    assert selected(store, 'score("tag:Жёлтый") = 0') == [1]
+
+
 def test_a_sign_apart_from_its_number_is_told_where_it_belongs(store: Store) -> None:
     with pytest.raises(RuleError) as caught:
         selection.check(store, "churn >= 60 %", NOW, ZONE)

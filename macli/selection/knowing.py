@@ -87,7 +87,9 @@ def vocabulary(store: Store, *, stored: bool = False) -> Vocabulary:
             lambda: {row["name_key"]: KnownName(id=row["id"], name=row["name"]) for row in words.reports(store)}
         ),
         scopes=Lazily(
-            lambda: {(row["kind"], row["name_key"]): f"{row['kind']}:{row['name']}" for row in words.scopes(store)}
+            lambda: {
+                (row["kind"], row["name"].casefold()): f"{row['kind']}:{row['name']}" for row in words.scopes(store)
+            }
         ),
         setting=setting,
         normalise_tags=found.normalise_tags,

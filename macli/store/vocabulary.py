@@ -80,17 +80,17 @@ def reports(store: Store) -> list[Row]:
 
 
 def scopes(store: Store) -> list[Row]:
-    """What points are counted for, or could be: kind, name, name_key. Every tag is among them."""
+    """What points are counted for, or could be: kind, name. Every tag is among them."""
     return store.rows(_SCOPES)
 
 
 _SCOPES = """
-SELECT kind, name, name_key
+SELECT kind, name
 FROM scopes
 UNION
-SELECT kind, name, name_key
+SELECT kind, name
 FROM point_rule_scopes
 UNION
-SELECT 'tag', name, lower(name)
+SELECT 'tag', name
 FROM tags
 """
