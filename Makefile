@@ -26,7 +26,7 @@ lint: .venv/dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-BENCHES := startup content segments import_contacts idle_tick smtp send "send --workers 2" "send --tracked" "send --memory" serve "serve --beside" hooks
+BENCHES := startup content segments import_contacts idle_tick smtp send "send --workers 2" "send --tracked" "send --memory" serve "serve --beside" hooks points points_replay rfm predict
 
 bench: .venv/dev
 	@for words in $(BENCHES); do set -- $$words; script=$$1; shift; \
