@@ -315,7 +315,7 @@ def test_bands_of_readiness_are_a_setting(store: Store) -> None:
         ("rfm Spring", "expected 'frequency', 'monetary' or 'recency'", ""),
         ("score(odl) > 1", "no points are counted for 'odl'; did you mean 'OLD'?", "odl"),
         ('score("group:fat") > 1', "no points are counted for 'group:fat'; did you mean 'group:fit'?", '"group:fat"'),
-        ("score(fit) > 1", "no points are counted for 'fit'; did you mean 'fit'?", "fit"),
+        ("score(fit) > 1", "no points are counted for 'fit'; did you mean 'group:fit'?", "fit"),
         ('score("groop:fit") > 1', "is nothing points are counted for", '"groop:fit"'),
         ("score contains 1", "a score is a number of points", "score"),
         ("score >= many", "'many' is no number of points", "many"),

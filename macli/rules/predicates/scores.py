@@ -206,10 +206,10 @@ def _check(kind: str, name: str, literal: Literal, build: Build) -> None:
     """A tag may come and go, so a rule that was accepted goes on asking for its points."""
     if build.stored or (kind, name.casefold()) in build.vocabulary.scopes:
         return
-    known = [
-        written.removeprefix("tag:") if of == "tag" else written for (of, _), written in build.vocabulary.scopes.items()
-    ]
-    near = did_you_mean(literal.text, known) or did_you_mean(name, [one.partition(":")[2] or one for one in known])
+    written = list(build.vocabulary.scopes.values())
+    same = next((one for one in written if one.partition(":")[2].casefold() == name.casefold()), None)
+    near = did_you_mean(literal.text, [one.removeprefix("tag:") for one in written])
+    near = near if same is None else f"; did you mean {same!r}?"
     raise build.error(f"no points are counted for {literal.text!r}{near}", literal.at, hint="macli points scopes")
 
 
