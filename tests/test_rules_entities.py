@@ -185,6 +185,14 @@ def test_a_wrong_word_is_found_before_anything_is_selected(
     assert rule[caught.value.at :].startswith(under)
 
 
+def test_a_wrong_name_is_answered_with_the_fields_there_are(store: Store) -> None:
+    with pytest.raises(RuleError) as caught:
+        selection.entity_where(store, "mail", "body_text = x", NOW, ZONE)
+    assert caught.value.hint == (
+        "a mail has subject, body, sender, recipient, mailbox, at; all else is asked of its contact"
+    )
+
+
 def test_what_is_overdue_or_due_today_changes_with_time(store: Store) -> None:
     for rule, timely in (("overdue = true", True), ("due < today", True), ("state = open", False)):
         assert selection.entity_where(store, "task", rule, NOW, ZONE).timely is timely

@@ -102,13 +102,8 @@ def subject_of(name: str, at: int, build: Build, *, quoted: bool = False) -> Sub
             raise build.error(error.message, at, hint=error.hint) from None
     if key not in known:
         near = did_you_mean(name, (*own, *known, *CORE, *CALLED))
-        raise build.error(
-            f"no {'field or ' if own else ''}attribute named {name!r}{near}",
-            at,
-            hint=f"write: {key} is …"
-            if key in SAID
-            else "macli attribute list shows them; an import or macli attribute create makes them",
-        )
+        kind = "field or attribute" if own else "attribute"
+        raise build.error(f"no {kind} named {name!r}{near}", at, hint=_there(key, build))
     return Member(
         name=key,
         type=known[key],
@@ -117,6 +112,15 @@ def subject_of(name: str, at: int, build: Build, *, quoted: bool = False) -> Sub
         dialect=build.dialect,
         indexed=key in build.vocabulary.indexed,
     )
+
+
+def _there(name: str, build: Build) -> str:
+    """What to write instead of a name that is none."""
+    if build.entity is not None:
+        return f"a {build.entity.kind} has {', '.join(build.entity.fields)}; all else is asked of its contact"
+    if name in SAID:
+        return f"write: {name} is …"
+    return "macli attribute list shows them; an import or macli attribute create makes them"
 
 
 def declared(name: str, build: Build) -> bool:
