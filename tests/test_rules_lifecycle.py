@@ -237,6 +237,66 @@ def test_every_predicate_its_negation_and_missing_data(
     assert rules.parse(str(rules.parse(f"not ({printed})"))) == rules.parse(f"not ({rule})")
 
 
+def test_c01_a_contact_that_moved_away_from_a_stage_is_not_on_it(store: Store) -> None:
+    put(store, funnel(OFFER), funnel(WON_IT, left=OFFER), {"left_funnels": {OFFER}})
+    assert selected(store, "in funnel Sales at Offer") == [1]
+    assert selected(store, "not in funnel Sales at Offer") == [2, 3]
+
+
+def test_c08_a_contact_has_a_main_owner_a_co_owner_or_either(store: Store) -> None:
+    put(store, owners(anna="main", zaneta="co"), owners(zaneta="main"), owners(anna="co"), NOTHING)
+    assert selected(store, "owner is anna") == [1]
+    assert selected(store, "co-owner is anna") == [3]
+    assert selected(store, "owned by anna") == [1, 3]
+    assert selected(store, "owner is set") == [1, 2]
+    assert selected(store, "co-owner is set") == [1, 3]
+
+
+def test_c09_who_bought_nothing_is_in_no_rfm_segment(store: Store) -> None:
+    put(store, bands("short", "common", "spender"), NOTHING)
+    assert selected(store, "rfm Spring recency (short, medium, long)") == [1]
+    assert selected(store, "not rfm Spring recency short") == [2]
+
+
+def test_c10_who_never_said_anything_is_not_opted_out(store: Store) -> None:
+    put(store, {"consents": {("email", ""): "withdrawn"}}, {"consents": {("email", ""): "granted"}}, NOTHING)
+    assert selected(store, "opted out of email") == [1]
+    assert selected(store, "not opted out of email") == [2, 3]
+
+
+def test_c11_a_score_reached_is_at_least_that_and_exactly_only_where_it_is_said(store: Store) -> None:
+    put(store, points(199), points(200), points(201))
+    assert selected(store, "score reached 200") == [2, 3]
+    assert selected(store, "score reached exactly 200") == [2]
+
+
+def test_c12_a_score_equal_to_the_value_has_not_exceeded_it(store: Store) -> None:
+    put(store, points(200), points(201))
+    assert selected(store, "score exceeded 200") == [2]
+    assert selected(store, "not score exceeded 200") == [1]
+
+
+def test_c13_a_note_is_asked_for_by_its_words_its_time_and_its_author(store: Store) -> None:
+    put(store, note("Wants a boat", 3, ANNA), note("Wants a boat", 30, ANNA), note("Wants a car", 3, ANNA), NOTHING)
+    assert selected(store, "has note containing BOAT by anna within 7 days") == [1]
+    assert selected(store, "has no note containing boat within 7 days") == [2, 3, 4]
+
+
+def test_c15_points_of_a_tag_equal_to_the_value_are_enough(store: Store) -> None:
+    put(store, points(10, TAG), points(9, TAG), points(99))
+    assert selected(store, "score(old) >= 10") == [1]
+
+
+def test_c16_and_c18_without_a_prediction_or_with_a_stale_one_there_is_no_data(store: Store) -> None:
+    for kind in ("churn", "purchase"):
+        with store.write():
+            store.execute("DELETE FROM contacts")
+        put(store, predicted(kind, 0.9), predicted(kind, 0.9, days=31), NOTHING)
+        for rule in (f"{kind} is very high", f"{kind} >= 10%", f"{kind} <= 95%"):
+            assert selected(store, rule) == [1], rule
+            assert selected(store, f"not {rule}") == [2, 3], rule
+
+
 def test_c07_a_co_owner_in_the_group_does_not_make_the_main_owner_one_of_it(store: Store) -> None:
     put(store, owners(zaneta="main", anna="co"), owners(anna="main", zaneta="co"))
     assert selected(store, "owner in group sales") == [2]
