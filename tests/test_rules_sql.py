@@ -255,13 +255,19 @@ def test_the_deepest_rule_that_is_allowed_is_one_the_store_can_run(store: Store)
         "anniversary of birthday within next 300 days",
         'not opted in to email topic "x"',
         "expires in (2026-01-01, today)",
+        "score(global) not in (1, 3)",
+        'has no mail containing "x" within 3 days',
+        "not has deal worth more than 3 EUR within 3 days",
+        "not churn is high",
     ):
+        rule = leaf
+        for level in range(DEEPEST - 1):
+            rule = f"not ({rule} {'and' if level % 2 else 'or'} {leaf})"
         for narrow in (False, True):
-            rule = leaf
-            for level in range(DEEPEST - 1):
-                rule = f"not ({rule} {'and' if level % 2 else 'or'} {leaf})"
             found = where(store, rule, narrow=narrow)
             store.rows(f"SELECT 1 FROM contacts WHERE NOT ({found.sql})", found.params)
+        found = selection.entity_where(store, "task", rule, NOW, ZONE)
+        store.rows(f"SELECT 1 FROM tasks WHERE NOT ({found.sql})", found.params)
 
 
 def test_the_longest_rules_that_are_allowed_are_ones_the_store_can_run(store: Store) -> None:
