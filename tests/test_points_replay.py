@@ -1,6 +1,7 @@
 """Replay: history under unchanged rules is what it was, under other rules what these would have made of it."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -52,9 +53,10 @@ def world(tmp_path: Path) -> World:
     return made
 
 
-def scored(folder: Path) -> World:
-    """Three contacts, the rules above and a funnel."""
-    made = new_world(folder)
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of three contacts, the rules above and a funnel, to be copied."""
+    made = new_world(tmp_path_factory.mktemp("lived") / "w")
     for rule in point_rules.listed(made.store):
         point_rules.remove(made.store, rule.id)
     add_contacts(made.store, 3)
@@ -62,7 +64,13 @@ def scored(folder: Path) -> World:
         kept_funnels.create(made.store, to_ms(NOW), "Sales", ["New", "Offer"])
     for number, rule in enumerate(RULES):
         point_rules.add(made.store, to_ms(NOW), PointRule(name=f"rule {number}", **rule))
-    return made
+    made.store.close()
+    return made.path
+
+
+def scored(lived: Path, folder: Path) -> World:
+    shutil.copytree(lived, folder)
+    return World(path=folder, store=open_store(folder / "macli.db"))
 
 
 def happened(store: Store, contact: int, name: str, at: int | None = None, **properties: Any) -> None:
@@ -130,9 +138,9 @@ def live(world: World, steps: Sequence[Any]) -> Any:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEP, max_size=14))
-def test_a_replay_under_unchanged_rules_changes_nothing(steps: list[Any]) -> None:
+def test_a_replay_under_unchanged_rules_changes_nothing(lived: Path, steps: list[Any]) -> None:
     with TemporaryDirectory() as folder:
-        world = scored(Path(folder) / "w")
+        world = scored(lived, Path(folder) / "w")
         now = live(world, steps)
         before = ledger(world.store), scores(world.store), list(map(tuple, world.store.rows("SELECT * FROM contacts")))
         prepared = replaying.prepare(world.store, now)
@@ -144,10 +152,10 @@ def test_a_replay_under_unchanged_rules_changes_nothing(steps: list[Any]) -> Non
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEP, max_size=12))
-def test_a_replay_makes_of_history_what_the_rules_would_have_made_of_it(steps: list[Any]) -> None:
+def test_a_replay_makes_of_history_what_the_rules_would_have_made_of_it(lived: Path, steps: list[Any]) -> None:
     """One store lives under the rules, another with them switched off, which are then switched on and replayed."""
     with TemporaryDirectory() as folder:
-        world, late = scored(Path(folder) / "w"), scored(Path(folder) / "o")
+        world, late = scored(lived, Path(folder) / "w"), scored(lived, Path(folder) / "o")
         with late.store.write():
             late.store.execute("UPDATE point_rules SET active = 0")
         now = live(world, steps)
