@@ -525,7 +525,8 @@ def _holds(part: Literal | None, *texts: str) -> bool:
 
 def _noted(leaf: work.HasNote, note: dict[str, Any], world: World) -> bool:
     whose = _whose(leaf.author, note["author_id"], world)
-    return whose and _holds(leaf.part, note["text"]) and _moment(leaf.when, note["created_at"], world)
+    asked = whose and _holds(leaf.part, note["text"]) and _moment(leaf.when, note["created_at"], world)
+    return asked and not note["private"]
 
 
 def _to_do(leaf: work.HasTask, task: dict[str, Any], world: World) -> bool:
@@ -570,9 +571,8 @@ def _field(leaf: attributes.Attribute, kind: str, row: dict[str, Any], world: Wo
         return at is not None and _test(leaf.test, from_ms(at), "date", world)
     if holds == "bool":
         overdue = row.get("state") == "open" and row.get("due_at") is not None and from_ms(row["due_at"]) < world.now
-        return _test(
-            leaf.test, {"done": row.get("state") == "done", "overdue": overdue, "private": False}[name], holds, world
-        )
+        flags = {"done": row.get("state") == "done", "overdue": overdue, "private": row.get("private", False)}
+        return _test(leaf.test, flags[name], holds, world)
     if holds == "staff" or isinstance(holds, tuple):
         found = _names(kind, name, row, world)
         if isinstance(leaf.test, comparisons.IsSet):

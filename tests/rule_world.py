@@ -212,7 +212,14 @@ lives = st.fixed_dictionaries(
 works = st.fixed_dictionaries(
     {
         "notes": st.lists(
-            st.fixed_dictionaries({"text": written.filter(bool), "author_id": staff, "created_at": milliseconds}),
+            st.fixed_dictionaries(
+                {
+                    "text": written.filter(bool),
+                    "private": st.booleans(),
+                    "author_id": staff,
+                    "created_at": milliseconds,
+                }
+            ),
             max_size=2,
         ),
         "tasks": st.lists(

@@ -76,6 +76,17 @@ def test_c13_rules_ask_for_notes_by_words_and_author(world: World) -> None:
     assert selected(world, "has no note") == [1, 2, 3]
 
 
+def test_a_private_note_counts_in_no_rule_whoever_asks(world: World) -> None:
+    lucja = staff_id(world, "łucja")
+    noting.add(world.store, NOW, 1, "Between us: a divorce", "cli", private=True, author_id=lucja)
+    noting.add(world.store, NOW, 2, "For all: a wedding", "cli", author_id=lucja)
+    assert selected(world, "has note") == [2]
+    assert selected(world, "has note containing divorce or has note containing wedding by łucja") == [2]
+    assert selected(world, "has no note") == [1, 3]
+    asked = selection.entity_where(world.store, "note", "has note", NOW, world.engine().zone)
+    assert [row["contact_id"] for row in notes.listed(world.store, asked)] == [2]
+
+
 def test_a_private_note_is_read_by_its_author_and_who_may_do_everything_alone(world: World) -> None:
     staff.edit(world.store, NOW, "ben", roles=["admin"])
     add_staff(world.store, "eve")

@@ -51,7 +51,7 @@ class Possession(Leaf):
 @dataclass(frozen=True, kw_only=True)
 class HasNote(Possession):
     """Somebody wrote a note about the contact: with these words in it, by that member of staff, at that
-    time.
+    time. Private notes count in no rule, whoever asks.
 
     - `has note`
     - `has note containing "budget" by anna within 7 days`
@@ -72,6 +72,7 @@ class HasNote(Possession):
     def asked(self, build: Build) -> list[str]:
         text = Column(name="a note", sql="notes.folded", type="text", folded=True, dialect=build.dialect)
         return [
+            "notes.private = 0",
             *_parts(self.part, [text], build),
             *_of(self.author, "notes.author_id", build),
             *_at(self.when, "notes.created_at", build),
