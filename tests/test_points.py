@@ -194,9 +194,13 @@ def test_a_rule_edited_by_another_process_holds_from_the_next_event(world: World
 
 def test_a_rule_that_no_longer_reads_gives_nothing_and_holds_up_nobody(world: World) -> None:
     rule(world, "email.clicked", 10)
-    rule(world, "email.clicked", 5, name="broken", who='in segment "gone"')
+    rule(world, "email.clicked", 5, name="broken", who='in funnel "Sales"')
     happen(world)
     assert score(world) == 10
+    in_funnel(world)
+    move(world, "Lead")
+    happen(world)
+    assert score(world) == 25
 
 
 # Scopes

@@ -26,7 +26,7 @@ class Plan:
     """``select`` yields contact_id, scope_id, rule, event, points, at, decays_at, most, span of events, which
     ``{new}`` in it selects; ``faults`` are the rules that no longer read, and why: they give nothing.
 
-        ``capped``: some have a cap, which is not heeded yet. One event can come twice for one scope.
+    ``capped``: some have a cap, which is not heeded yet. One event can come twice for one scope.
     """
 
     select: str
@@ -91,6 +91,7 @@ def _compile(
             found = list(_tests(store, from_ms(now_ms), where, rule))
         except MacliError as error:
             faults[rule.name] = error.message.splitlines()[0]
+            lasting = False  # what it lacks may be there next time
             continue
         tests[rule.id] = [one.sql for one in found]
         lasting = lasting and not any(one.timely for one in found)
