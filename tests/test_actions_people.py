@@ -14,7 +14,7 @@ from macli.campaign.definition import parse
 from macli.campaign.problems import BadDefinition
 from macli.clock import to_ms
 from macli.lifecycle import funnels as moves
-from macli.people import owning
+from macli.people import leaving, owning
 from macli.scoring import presets
 from macli.store import funnels, point_rules, scopes, staff
 from tests.conftest import Run
@@ -130,6 +130,23 @@ def test_a_step_gives_a_task_to_the_contacts_owner_or_to_somebody_named(running:
         ("send samples", ann, "ben", None),
         ("send samples", bob, "ben", None),
     ]
+
+
+def test_who_has_left_while_contacts_wait_gets_none_of_them_and_nothing_to_do(running: Running) -> None:
+    ann, bob = running.contact(), running.contact()
+    for name in ("anna", "ben"):
+        staff.add(running.store, NOW, name)
+    with running.store.write():
+        ben = staff.get(running.store, "ben")["id"]
+        owning.set_owner_where(running.store, NOW, f"SELECT {bob}", {}, ben, "main", "test")
+    running.campaign(steps=[{"wait": "1 day"}, {"owner": "anna"}, {"task": {"title": "call", "staff": "anna"}}])
+    running.tick(NOW)
+    left = leaving.leave(running.store, NOW, "anna")
+    assert left.named_by == ("the campaign 'spring'",)
+    running.tick(NOW + DAY)
+    assert [tuple(row) for row in running.store.rows("SELECT contact_id, staff_id FROM owners")] == [(bob, ben)]
+    given = running.store.rows("SELECT contact_id, assignee_id FROM tasks ORDER BY contact_id")
+    assert [tuple(row) for row in given] == [(ann, None), (bob, ben)]
 
 
 def test_t3_a_contact_is_handed_over_when_its_score_passes_the_threshold_and_not_before(running: Running) -> None:

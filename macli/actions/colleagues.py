@@ -73,6 +73,8 @@ class Task:
     """Give somebody something to do about the contact: its owner, unless a name is given.
 
     Example: `task: {title: call and offer a sample, due: 2 days}` · `task: {title: send samples, staff: anna}`
+
+    Where who is named has left the staff the owner gets it, and where there is no owner nobody in particular.
     """
 
     word: ClassVar[str] = "task"
@@ -97,7 +99,8 @@ class Task:
     def apply(self, batch: Batch) -> None:
         from macli.store import staff
 
-        assignee = None if self.staff is None else staff.get(batch.store, self.staff)["id"]
+        named = None if self.staff is None else staff.get(batch.store, self.staff)
+        assignee = named["id"] if named is not None and named["active"] else None
         batch.tasks.create_where(
             batch.store,
             batch.now,
