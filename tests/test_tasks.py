@@ -167,6 +167,7 @@ def test_g1_tasks_on_the_command_line(workspace: Path, macli: Run) -> None:
     for wrong, hint in (
         (("show", "1"), "macli task list"),
         (("list", "--mine"), "MACLI_USER"),
+        (("list", "--mine", "--for", "ben", "--as", "anna"), "either --mine or --for"),
         (("add", "x", "--due", "someday"), "is no time"),
         (("add", "x", "--for", "nobody"), "macli staff list"),
         (("add", " "), "the title is empty"),

@@ -106,20 +106,21 @@ def due(macli: Macli, text: str | None) -> int | None:
     return None if text is None else to_ms(parse_when(text, now=macli.now(), default=macli.zone))
 
 
-def whose(macli: Macli, mine: bool, name: str | None) -> list[int]:
-    """The member of staff a list is narrowed to: who acts, or the one named; nobody where neither is asked.
+def whose(macli: Macli, mine: bool, name: str | None) -> int | None:
+    """The member of staff a list is narrowed to: who acts, or the one named; None where neither is asked.
 
-    Raises UsageError where it is not known who acts.
+    Raises UsageError where it is not known who acts, or both are asked.
     """
     from macli.store import staff
 
-    found = [] if name is None else [int(staff.get(macli.store, name)["id"])]
-    if mine:
-        me = macli.acting_staff_id()
-        if me is None:
-            raise UsageError("it is not known who you are", hint="macli --as NAME …, or set MACLI_USER")
-        found.append(me)
-    return found
+    if mine and name is not None:
+        raise UsageError("whose: yours, or somebody's?", hint="either --mine or --for STAFF")
+    if not mine:
+        return None if name is None else int(staff.get(macli.store, name)["id"])
+    me = macli.acting_staff_id()
+    if me is None:
+        raise UsageError("it is not known who you are", hint="macli --as NAME …, or set MACLI_USER")
+    return me
 
 
 def seconds(duration: str | None) -> int | None:

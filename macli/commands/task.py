@@ -78,7 +78,8 @@ def list_(
 
     macli = Macli.of(ctx)
     wheres = people.narrowed(macli, "task", "tasks", where, contact)
-    wheres += [tasks.of_assignee(one) for one in people.whose(macli, mine, assignee)]
+    whose = people.whose(macli, mine, assignee)
+    wheres += [] if whose is None else [tasks.of_assignee(whose)]
     wheres += [tasks.overdue(to_ms(macli.now()))] if overdue else []
     wheres += [] if closed or where is not None else [tasks.OPEN]
     rows = tasks.listed(macli.store, *wheres, limit=limit)
