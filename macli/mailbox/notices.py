@@ -78,12 +78,16 @@ def is_likely(message: Message, sender: str) -> bool:
 
 def odd(octets: bytes, text: str) -> tuple[Failure, ...]:
     """What a notice that keeps to no standard says; ``text`` is all of its text."""
+    import logging
+
     from flufl.bounce import all_failures
 
+    # Its detectors stumble over messages that are broken, and it would print each time where: nothing was said then.
+    logging.getLogger("flufl.bounce").disabled = True
     try:
         temporary, permanent = all_failures(mime.parsed(octets[:_LOOKED_THROUGH]))
     except Exception:
-        return ()  # its detectors stumble over messages that are broken: nothing was said then
+        return ()
     later, never = sorted(map(_decoded, temporary)), sorted(map(_decoded, permanent))
     failed = [(address, "failed") for address in never]
     delayed = [(address, "delayed") for address in later if address not in never]
