@@ -241,6 +241,7 @@ def run(args: Sequence[str], *, macli: Macli | None = None) -> int:
     macli = macli or Macli()
     macli.run_line = run
     started = time.monotonic()
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -256,6 +257,13 @@ def run(args: Sequence[str], *, macli: Macli | None = None) -> int:
         seconds = round(time.monotonic() - started, 3)
         macli.log.write("info", "ended", args=without_secrets(args), exit_code=code, seconds=seconds)
     return code
+
+
+def _open_closed_streams() -> None:
+    """Whoever starts macli without one of its streams gives it nothing to read, or does not want to hear."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
 
 
 def _invoke(args: Sequence[str], macli: Macli) -> int:

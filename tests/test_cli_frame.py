@@ -206,6 +206,24 @@ def test_a_reader_that_leaves_ends_the_command_quietly(macli_process: Run, works
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("note add ann@example.com - <&-", 2, "macli: the note is empty\n"),
+        ("contact purge ann@example.com <&-", 2, "macli: nothing was done: this needs a yes\n"),
+        ("contact list >&-", 0, ""),
+        ("contact show nobody 2>&-", 2, ""),
+    ],
+)
+def test_who_starts_it_without_a_stream_is_no_mistake_of_maclis(
+    macli: Run, workspace: Path, line: str, code: int, said: str
+) -> None:
+    macli("contact", "add", "ann@example.com")
+    done = subprocess.run(f"{sys.executable} -m macli {line}", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(said)
+
+
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(workspace: Path) -> None:
     program = (
         "import os, signal, sys\n"
