@@ -535,6 +535,38 @@ def test_p10_a_segment_one_may_see_shows_its_members_whatever_it_is_built_on(com
     as_(macli, company, "", "segment rm Built")
 
 
+def test_p10_what_one_may_see_one_may_build_on_whatever_that_is_built_on(company: Path, macli: Run) -> None:
+    as_(macli, company, "", "segment create Built --rule 'in segment Hiddenrule and has email'")
+    for line in ("contact list --where 'in segment Built' --json", "segment preview --rule 'in segment Built' --json"):
+        assert as_(macli, company, "anna", line).code == 0
+    assert as_(macli, company, "anna", "segment create Onit --rule 'in segment Built'").code == 0
+    assert (
+        as_(macli, company, "anna", "segment members Onit").out == as_(macli, company, "", "segment members Onit").out
+    )
+    for line in ("segment rm Onit", "segment rm Built"):
+        assert as_(macli, company, "", line).code == 0
+
+
+def test_p10_a_hidden_rule_is_not_told_by_what_is_built_on_it(company: Path, macli: Run) -> None:
+    secret = 'email contains "@wanted.example"'
+    assert as_(macli, company, "", f"segment edit Hiddenspare --rule '{secret}'").code == 0
+    as_(macli, company, "", "segment create Built --rule 'in segment Hiddenspare'")
+    for line in ("segment explain Built", "segment explain 'in segment Built'", "segment explain Built --json"):
+        assert "wanted" in as_(macli, company, "", line).out
+        ran = as_(macli, company, "anna", line)
+        assert ran.code == 3, ran
+        assert "wanted" not in ran.out + ran.err
+    for levels in range(20):
+        deep = "in segment Built"
+        for level in range(levels):
+            deep = f"(has phone {('or', 'and')[level % 2]} {deep})"
+        ran = as_(macli, company, "anna", f"contact list --where '{deep}'")
+        assert "wanted" not in ran.out + ran.err
+    assert ran.code == 2, "too deep"
+    as_(macli, company, "", "segment rm Built")
+    as_(macli, company, "", "segment edit Hiddenspare --rule 'has email'")
+
+
 def test_p10_what_follows_from_an_event_follows_whoever_tells_it(company: Path, macli: Run) -> None:
     as_(macli, company, "", "contact add late@example.com")
     as_(macli, company, "", "segment add Hiddenlist late@example.com")

@@ -108,6 +108,8 @@ class Build:
         return f"({', '.join(self.bind(value) for value in values)})"
 
     def error(self, what: str, at: int, *, hint: str | None = None) -> RuleError:
+        if self._path and self._path[-1].hidden:
+            return RuleError("a segment that another is built on cannot be asked", "", 0)
         if self._path:
             what = f"in the segment {self._path[-1].name!r}: {what}"
         return RuleError(what, self.text, at, hint=hint)
@@ -170,10 +172,11 @@ class Build:
 
     def inline(self, segment: KnownSegment, rule_text: str, rule: Rule, reach: float) -> str:
         """The SQL of a segment's own rule inside this one."""
-        before = self.text, self._path, self.entity
+        before = self.text, self._path, self.entity, self.vocabulary
         self.text, self._path, self.entity = rule_text, (*self._path, segment), None
+        self.vocabulary = self.vocabulary.within or self.vocabulary
         sql = self.render(rule, reach)
-        self.text, self._path, self.entity = before
+        self.text, self._path, self.entity, self.vocabulary = before
         return sql
 
     def render(self, rule: Rule, reach: float = 1.0) -> str:

@@ -14,11 +14,15 @@ CORE: Mapping[str, AttributeType] = {**dict.fromkeys(CORE_TEXTS, "text"), **dict
 
 @dataclass(frozen=True, kw_only=True)
 class KnownSegment:
-    """A segment as a rule sees it: a dynamic one has a rule, a static one is its members."""
+    """A segment as a rule sees it: a dynamic one has a rule, a static one is its members.
+
+    Of one that is ``hidden`` from who asks, the contacts count, and nothing else of it is told.
+    """
 
     id: int
     name: str
     rule: str | None = None
+    hidden: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +89,5 @@ class Vocabulary:
     scopes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     setting: Callable[[str], Any] = by_default
     normalise_tags: bool = True
+    within: "Vocabulary | None" = None
+    """What the rules of those segments may name, where that is more."""

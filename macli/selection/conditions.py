@@ -22,15 +22,16 @@ def where_of(
     removed: bool = False,
     narrow: bool = False,
     stored: bool = False,
+    known: Vocabulary | None = None,
 ) -> Where:
     """A rule as a condition on contacts; removed ones are left out unless ``removed``. Raises RuleError.
 
     ``narrow`` where few contacts, chosen by other means, will be asked; ``stored`` for a rule that
-    was accepted before (see rules.compile).
+    was accepted before (see rules.compile); ``known`` for other names than those it may use.
     """
     found = rules.compile(
         text,
-        vocabulary(store, stored=stored),
+        known or vocabulary(store, stored=stored),
         now=now,
         zone=zone,
         dialect=store.dialect,
@@ -49,10 +50,14 @@ def segment_where(
     prefix: str = "r",
     *,
     narrow: bool = False,
+    known: Vocabulary | None = None,
 ) -> Where:
-    """The contacts of a segment, by its id or name, as a condition. Raises UnknownName, RuleError."""
+    """The contacts of a segment, by its id or name, as a condition. Raises UnknownName, RuleError.
+
+    ``known`` for other names than those its rule may use.
+    """
     found = find_segment(vocabulary(store), segment)
-    known = vocabulary(store, stored=True)
+    known = known or vocabulary(store, stored=True)
     if found.rule is None:
         text = f"in segment {rules.quote(found.name)}"
         return _present(rules.compile(text, known, now=now, zone=zone, prefix=prefix, narrow=narrow))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -41,13 +41,17 @@ class Explained:
 
 
 def explain(store: Store, rule_or_name: str, now: datetime, zone: ZoneInfo) -> Explained:
-    """Take a rule apart, or the rule of the segment of that name. Raises RuleError."""
-    segment = vocabulary(store).segments.get(rule_or_name.strip().casefold())
+    """Take a rule apart, or the rule of the segment of that name. Raises RuleError.
+
+    NotPermitted where it is built on a segment the acting person may not see, whose rule the SQL would tell.
+    """
+    known = replace(vocabulary(store), within=None)
+    segment = known.segments.get(rule_or_name.strip().casefold())
     if segment is None:
-        text, where = rule_or_name, where_of(store, rule_or_name, now, zone)
+        text, where = rule_or_name, where_of(store, rule_or_name, now, zone, known=known)
     else:
         text = segment.rule or f"in segment {rules.quote(segment.name)}"
-        where = segment_where(store, segment.id, now, zone)
+        where = segment_where(store, segment.id, now, zone, known=known)
     rule = rules.parse(text)
     return Explained(rule=str(rule), tree=tuple(rules.outline(rule)), where=where, plan=tuple(plan(store, where)))
 

@@ -1,7 +1,7 @@
 """The names a rule may use, as the store has them; those few rules ask for are read when one does."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any, TypeVar
@@ -58,8 +58,16 @@ class Shown(Mapping[str, Value]):
 
 def vocabulary(store: Store, *, stored: bool = False) -> Vocabulary:
     """Every name a rule may use now; one that was ``stored`` also those the acting person may not see."""
-    with store.whole() if stored else nullcontext():
-        found = words.load(store)
+    seen = words.load(store)
+    if not store.restricted:
+        return _vocabulary(store, seen, seen)
+    with store.whole():
+        every = _vocabulary(store, words.load(store), seen)
+    return every if stored else replace(_vocabulary(store, seen, seen), within=every)
+
+
+def _vocabulary(store: Store, found: words.Words, seen: words.Words) -> Vocabulary:
+    visible = {row["id"] for row in seen.segments}
 
     def setting(key: str) -> Any:
         return settings.get(store, key)
@@ -70,7 +78,12 @@ def vocabulary(store: Store, *, stored: bool = False) -> Vocabulary:
         segments=Shown(
             store,
             "segments",
-            {row["name_key"]: KnownSegment(id=row["id"], name=row["name"], rule=row["rule"]) for row in found.segments},
+            {
+                row["name_key"]: KnownSegment(
+                    id=row["id"], name=row["name"], rule=row["rule"], hidden=row["id"] not in visible
+                )
+                for row in found.segments
+            },
         ),
         campaigns=Shown(
             store,

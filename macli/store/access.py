@@ -69,6 +69,8 @@ def limit(connection: sqlite3.Connection, path: Path, name: str) -> None:
 class Limited(Store):
     """A store in the hands of somebody who may not do everything."""
 
+    restricted = True
+
     def __init__(self, store: Store, who: Acting) -> None:
         super().__init__(store.connection, store.path, store.dialect)
         self.who = who

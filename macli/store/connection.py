@@ -27,6 +27,9 @@ class Store:
     a ``write`` joins it.
     """
 
+    restricted = False
+    """Whether the acting person may not do everything."""
+
     def __init__(self, connection: sqlite3.Connection, path: Path, dialect: Dialect = SQLITE) -> None:
         self.connection = connection
         self.path = path
