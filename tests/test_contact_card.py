@@ -161,10 +161,10 @@ def test_the_card_shows_the_people_and_the_work_behind_the_contact(world: World,
     assert [(one["direction"], one["outcome"], one["staff"]) for one in told["calls"]] == [("out", "no answer", "bob")]
     assert (told["rfm"][0]["report"], told["rfm"][0]["recency"], told["rfm"][0]["value"]) == ("all year", "short", 99.5)
     churn, purchase = told["predictions"]
-    assert (churn["likelihood"], churn["model"], churn["fitted_at"]) == ("large", "BG/NBD", "2026-12-01T09:00:00Z")
+    assert (churn["likelihood"], churn["model"], churn["fitted_at"]) == ("high", "BG/NBD", "2026-12-01T09:00:00Z")
     assert purchase["likelihood"] == "no data"
     text = shown(world, macli)
-    for words in ("large, 62 % (BG/NBD, fitted 2026-12-01 09:00:00)", "call back", "ten chairs", "no answer", "anna"):
+    for words in ("high, 62 % (BG/NBD, fitted 2026-12-01 09:00:00)", "call back", "ten chairs", "no answer", "anna"):
         assert words in text
     assert "lost one" not in text
 
