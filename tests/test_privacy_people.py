@@ -129,6 +129,19 @@ def test_p49_the_record_has_private_notes_too_and_says_so(world: World) -> None:
         assert all(word in text for word in ("Your letters", "friend of mine", "Seats for", "Who answers for you"))
 
 
+def test_p49_the_record_is_refused_who_may_not_read_a_private_note_in_it(workspace: Path, macli: Run) -> None:
+    for name, role in (("anna", "sales"), ("ben", "sales"), ("olga", "admin")):
+        macli("staff", "add", name, "--role", role)
+    macli("contact", "add", EMAIL)
+    assert macli("contact", "export", EMAIL, "--as", "ben").code == 0
+    macli("note", "add", EMAIL, "A secret of mine", "--private", "--as", "anna")
+    refused = macli("contact", "export", EMAIL, "--as", "ben")
+    assert (refused.code, refused.out) == (3, "")
+    assert "ben (sales) may not read a private note" in refused.err
+    for name in ("anna", "olga", ""):
+        assert "A secret of mine" in macli("contact", "export", EMAIL, "--as", name).out
+
+
 def test_p49_points_in_the_record_say_what_they_are_for(world: World) -> None:
     ann = contacts.add(world.store, NOW, {"email": EMAIL}, source="cli").contact_id
     events.record(

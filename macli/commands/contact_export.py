@@ -69,7 +69,7 @@ def _one(macli: Macli, reference: str, output: Path | None, format: str | None) 
     if format is not None and format not in RECORDS:
         raise UnknownName("format of a person's record", format, RECORDS, hint=f"one of {', '.join(RECORDS)}")
     found = contacts.find(macli.store, reference, region=macli.setting("country"))
-    record = export.record(macli.store, macli.now(), found)
+    record = export.record(macli.store, macli.now(), found, who=macli.acting)
     texts = {"json": reading.json, "markdown": reading.markdown, "html": reading.html}
     if output is None:
         macli.out.text(texts[format or "json"](record))

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from macli.clock import iso, to_ms
 from macli.privacy.lists import LIFECYCLE, PEOPLE
 from macli.shapes import is_time
-from macli.store import Row, Store, contacts, suppressions
+from macli.store import Row, Store, contacts, notes, suppressions
+
+if TYPE_CHECKING:
+    from macli.store.access import Acting
 
 VERSION = 1
 
@@ -105,12 +108,13 @@ _JSON = frozenset({"evidence", "properties"})
 _FLAGS = frozenset({"passed", "private"})
 
 
-def record(store: Store, now: datetime, contact: Row) -> dict[str, Any]:
+def record(store: Store, now: datetime, contact: Row, *, who: "Acting | None" = None) -> dict[str, Any]:
     """Everything the store knows of a contact. Times are ISO 8601 in UTC; names end in ``_at`` or are ``at``.
 
-    Raises NotPermitted for who may not see all of it.
+    Raises NotPermitted where ``who`` acts may not see all of it.
     """
     store.refuse_partly("a person's record")
+    notes.refuse_unread(store, who, contact["id"])
     about = {name: contact[name] for name in ("id", *contacts.OWN)}
     about["attributes"] = json.loads(contact["attributes"])
     for name in ("added_at", "updated_at", "removed_at"):

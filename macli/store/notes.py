@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from macli.errors import UsageError
+from macli.errors import NotPermitted, UsageError
 from macli.model import Where
 from macli.store.connection import Row, Store
 
@@ -48,6 +48,18 @@ def get(store: Store, number: int, *wheres: Where) -> Row:
     if found is None:
         raise UsageError(f"there is no note {number}", hint="macli note list shows their numbers")
     return found
+
+
+def refuse_unread(store: Store, who: "Acting | None", contact_id: int) -> None:
+    """Raises NotPermitted where a note about the contact is not for who acts to read."""
+    about = Where(sql="notes.contact_id = :note_contact", params={"note_contact": contact_id})
+    readable = readable_by(who)
+    others = Where(sql=f"NOT {readable.sql}", params=readable.params)
+    if next(listed(store, about, others, limit=1), None) is not None:
+        raise NotPermitted(
+            f"{who} may not read a private note of somebody else's about this contact",
+            hint="somebody with the role admin may",
+        )
 
 
 def last_id(store: Store) -> int:
