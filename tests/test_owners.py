@@ -11,6 +11,7 @@ import pytest
 
 from macli import contacts
 from macli.clock import to_ms
+from macli.errors import OperationFailed
 from macli.people import assigning
 from macli.people.owning import remove_owner_where, set_owner_where
 from macli.store import open_store, owners, staff
@@ -354,3 +355,37 @@ def test_a_rule_that_says_nothing_useful_is_refused(workspace: Path, macli: Run,
     ran = macli("owner", "rule", *line)
     assert ran.code == 2
     assert says in ran.err
+
+
+def test_what_a_rule_of_owners_or_points_names_is_not_removed_or_renamed(workspace: Path, macli: Run) -> None:
+    def ok(*args: str) -> None:
+        ran = macli(*args)
+        assert ran.code == 0, ran.err
+
+    ok("staff", "add", "anna")
+    ok("funnel", "create", "Sales", "--stages", "Lead, Offer")
+    ok("segment", "create", "best", "--static")
+    ok("owner", "rule", "add", "hers", "--to", "anna", "--where", "in segment best or in funnel Sales")
+    ok("points", "rule", "add", "visits", "--event", "page.visited", "--points", "2", "--for", "in segment best")
+    for args in (("rm", "best"), ("rename", "best", "good")):
+        ran = macli("segment", *args)
+        assert (ran.code, "in use by the point rule 'visits' and the owner rule 'hers'" in ran.err) == (1, True)
+    for args in (("rm", "Sales", "--yes"), ("edit", "Sales", "--rename", "Selling")):
+        ran = macli("funnel", *args)
+        assert (ran.code, "in use by the owner rule 'hers'" in ran.err) == (1, True)
+    ok("owner", "rule", "rm", "hers")
+    ok("points", "rule", "rm", "visits")
+    ok("segment", "rename", "best", "good")
+    ok("funnel", "rm", "Sales", "--yes")
+
+
+def test_a_rule_that_no_longer_reads_is_named_and_no_contact_is_passed_over(world: World) -> None:
+    rule(world, "rest", to="marek")
+    with world.store.write():
+        world.store.execute("UPDATE owner_rules SET rule = 'in segment gone'")
+    add_contacts(world.store, 1, start=4)
+    with pytest.raises(OperationFailed, match="the owner rule 'rest': no segment named 'gone'"):
+        chore(world)
+    owners.edit_rule(world.store, NOW, "rest", {"rule": None})
+    chore(world)
+    assert counted(world) == {"marek": 1}

@@ -45,15 +45,17 @@ def refuse_used(store: Store, wanted: set[Key], what: str) -> None:
 
 
 def uses(store: Store, wanted: set[Key]) -> list[str]:
-    """What names one of them, in words: campaigns that are not over, segments, point rules."""
+    """What names one of them, in words: campaigns that are not over, segments, rules that give points or owners."""
     with store.whole():
         campaigns = [row["name"] for row in store.rows(_CAMPAIGNS) if _named(json.loads(row["text"])) & wanted]
         segments = [row["name"] for row in store.rows(_SEGMENTS) if _in_rule(row["text"]) & wanted]
         rules = [row["name"] for row in store.rows(_POINT_RULES) if _in_point_rule(row) & wanted]
+        owners = [row["name"] for row in store.rows(_OWNER_RULES) if _in_rule(row["text"]) & wanted]
     told = {
         "campaign": store.told("campaigns", list(dict.fromkeys(campaigns))),
         "segment": store.told("segments", segments),
         "point rule": rules,
+        "owner rule": owners,
     }
     return [f"the {kind} {name!r}" for kind, names in told.items() for name in names]
 
@@ -77,6 +79,7 @@ ORDER BY campaigns.name_key
 """
 _SEGMENTS = "SELECT name, rule AS text FROM segments WHERE rule IS NOT NULL ORDER BY name_key"
 _POINT_RULES = "SELECT name, event, condition, who FROM point_rules ORDER BY name_key"
+_OWNER_RULES = "SELECT name, rule AS text FROM owner_rules WHERE rule IS NOT NULL ORDER BY name_key"
 
 
 def _in_point_rule(row: Row) -> set[Key]:

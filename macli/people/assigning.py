@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from macli.contacts.chosen import ids_of
+from macli.errors import MacliError, OperationFailed
 from macli.model import Where
 from macli.people.owning import set_owner_where
 from macli.selection import where_of
@@ -69,7 +70,7 @@ def assign(store: Store, now: datetime, where: Where, zone: ZoneInfo) -> list[As
 def assign_where(store: Store, now: datetime, ids: str, params: Mapping[str, Any], zone: ZoneInfo) -> list[Assigned]:
     """Give a main owner to those of the contacts ``ids`` selects that have none; what each rule gave.
 
-    The rules are tried in their order; no event is recorded.
+    The rules are tried in their order; no event is recorded. Raises OperationFailed where one no longer reads.
     """
     given = []
     with store.write():
@@ -107,10 +108,7 @@ def _by_rule(store: Store, now: datetime, rule: Row, zone: ZoneInfo) -> list[Ass
     members = owners.members(store, rule)
     if not members:
         return []
-    if rule["rule"] is None:
-        where = EVERYBODY
-    else:
-        where = where_of(store, rule["rule"], now, zone, narrow=True, stored=True)
+    where = _where(store, now, rule, zone)
     found = store.execute(_PLACE.format(where=where.sql), {**where.params, "members": len(members)})
     first = owners.take_turns(store, rule["id"], found) if found else 0
     given = []
@@ -121,6 +119,18 @@ def _by_rule(store: Store, now: datetime, rule: Row, zone: ZoneInfo) -> list[Ass
             given.append(Assigned(rule=rule["name"], owner=name, contacts=count))
     store.execute("DELETE FROM unowned WHERE place IS NOT NULL")
     return given
+
+
+def _where(store: Store, now: datetime, rule: Row, zone: ZoneInfo) -> Where:
+    if rule["rule"] is None:
+        return EVERYBODY
+    try:
+        return where_of(store, rule["rule"], now, zone, narrow=True, stored=True)
+    except MacliError as error:
+        raise OperationFailed(
+            f"the owner rule {rule['name']!r}: {error.message}",
+            hint=f"macli owner rule edit {rule['name']!r} --where RULE, or --off",
+        ) from None
 
 
 # CROSS JOIN: the few new contacts lead, not all there are.

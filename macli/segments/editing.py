@@ -12,7 +12,7 @@ from macli.clock import to_ms
 from macli.errors import OperationFailed, UsageError
 from macli.segments import listed
 from macli.segments.refreshing import refresh
-from macli.store import Row, Store, categories
+from macli.store import Row, Store, categories, owners, point_rules
 from macli.store import segments as kept
 
 
@@ -107,12 +107,13 @@ def edit(
 def rename(store: Store, now: datetime, name: str, new: str) -> None:
     """Rename a segment, and in the rules of the segments that ask for it.
 
-    Raises OperationFailed where a campaign asks for it: a published campaign is not rewritten.
+    Raises OperationFailed where something else asks for it: a published campaign is not rewritten, nor a rule that
+    gives points or owners.
     """
     with store.write():
         segment = kept.get(store, name)
         old, new = segment["name"], kept.clean_name(new)
-        used = [use for use in uses(store, segment) if use.startswith("the campaign")]
+        used = [use for use in uses(store, segment) if not use.startswith("the segment")]
         if used and old.casefold() != new.casefold():
             raise OperationFailed(f"the segment {old!r} is in use by {_and(used)}, under this name")
         with store.whole():
@@ -125,7 +126,7 @@ def rename(store: Store, now: datetime, name: str, new: str) -> None:
 
 
 def remove(store: Store, name: str) -> None:
-    """Remove a segment. Raises OperationFailed where a campaign or another segment asks for it."""
+    """Remove a segment. Raises OperationFailed where something asks for it."""
     with store.write():
         segment = kept.get(store, name)
         used = uses(store, segment)
@@ -140,9 +141,21 @@ def uses(store: Store, segment: Row) -> list[str]:
     with store.whole():
         campaigns = {*kept.campaigns_of(store, segment["id"]), *_campaigns_that_mention(store, key)}
         others = [row["name"] for row in kept.rules(store) if key in rules.segments_in(row["rule"])]
-    return [f"the campaign {name!r}" for name in store.told("campaigns", sorted(campaigns))] + [
-        f"the segment {name!r}" for name in store.told("segments", sorted(others))
+    return [
+        *(f"the campaign {name!r}" for name in store.told("campaigns", sorted(campaigns))),
+        *(f"the segment {name!r}" for name in store.told("segments", sorted(others))),
+        *(what for what, rule in _rules(store) if key in rules.segments_in(rule)),
     ]
+
+
+def _rules(store: Store) -> Iterator[tuple[str, str]]:
+    """What else has a rule on contacts, in words, and the rule."""
+    for one in point_rules.listed(store):
+        if one.who is not None:
+            yield f"the point rule {one.name!r}", one.who
+    for row in owners.rules(store):
+        if row["rule"] is not None:
+            yield f"the owner rule {row['name']!r}", row["rule"]
 
 
 def show(store: Store, name: str, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
