@@ -69,6 +69,7 @@ _ROWS = (
     INSERT INTO rfm_bands (report_id, contact_id, last_at, purchases, value, recency, frequency, monetary)
     SELECT id, :contact, :now, 3, 300, 'short', 'common', 'spender' FROM rfm_reports
     """,
+    "INSERT INTO rfm_looked_at (report_id, contact_id) SELECT id, :contact FROM rfm_reports",
     "INSERT INTO prediction_models (name, source, fitted_at) VALUES ('BG/NBD', 'fit', :now)",
     """
     INSERT INTO predictions (contact_id, kind, probability, model_id, predicted_at)

@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Sort contacts by how recently, how
 Name: TypeAlias = Annotated[
     str, typer.Argument(metavar="NAME", help="The report.", autocompletion=options.names_of("rfm_reports"))
 ]
+_SORTING = "sorting contacts"
 _RECENCY = "Bands by the time since the last purchase: 'short 30 days, medium 90 days'; long is the rest."
 _FREQUENCY = "Bands by the number of purchases: 'common 10, regular 3'; casual is the rest."
 _MONETARY = "Bands by their value: 'spender 500, medium 100'; saver is the rest."
@@ -63,19 +64,21 @@ def create(
     from macli.lifecycle import rfm
 
     macli = Macli.of(ctx)
-    made = rfm.create(
-        macli.store,
-        macli.now(),
-        name,
-        recency=recency,
-        frequency=frequency,
-        monetary=monetary,
-        window=window,
-        event=event,
-        value=value,
-        refunds=refunds,
-        condition=with_,
-    )
+    with macli.out.progress(_SORTING) as progress:
+        made = rfm.create(
+            macli.store,
+            macli.now(),
+            name,
+            recency=recency,
+            frequency=frequency,
+            monetary=monetary,
+            window=window,
+            event=event,
+            value=value,
+            refunds=refunds,
+            condition=with_,
+            advance=progress.advance,
+        )
     _tell(macli, f"made the RFM report {name!r}: {made.contacts:,} contacts in it", made)
 
 
@@ -112,6 +115,8 @@ def show(ctx: typer.Context, name: Name, format: options.Format = None, json: op
         macli.out.rows(found["matrix"], columns=rfm.MATRIX, shape=shape)
         return
     macli.out.say(f"{found['report']}: {found['contacts']:,} contacts, {found['value']:,.2f}")
+    if not found["complete"]:
+        macli.out.say(f"  not everybody is sorted yet: macli rfm recompute {found['report']!r} sorts them")
     for word in ("event", "with", "window", "recency", "frequency", "monetary"):
         if found["definition"][word] is not None:
             macli.out.say(f"  {word}: {found['definition'][word]}")
@@ -202,19 +207,21 @@ def edit(
     from macli.lifecycle import rfm
 
     macli = Macli.of(ctx)
-    made = rfm.edit(
-        macli.store,
-        macli.now(),
-        name,
-        recency=recency,
-        frequency=frequency,
-        monetary=monetary,
-        window=window,
-        event=event,
-        value=value,
-        refunds=refunds,
-        condition=with_,
-    )
+    with macli.out.progress(_SORTING) as progress:
+        made = rfm.edit(
+            macli.store,
+            macli.now(),
+            name,
+            recency=recency,
+            frequency=frequency,
+            monetary=monetary,
+            window=window,
+            event=event,
+            value=value,
+            refunds=refunds,
+            condition=with_,
+            advance=progress.advance,
+        )
     _tell(macli, f"changed the RFM report {name!r}: {made.changed:,} contacts came to other bands", made)
 
 
@@ -227,13 +234,14 @@ def recompute(ctx: typer.Context, name: Name) -> None:
     from macli.lifecycle import rfm
 
     macli = Macli.of(ctx)
-    made = rfm.recompute(macli.store, macli.now(), name)
+    with macli.out.progress(_SORTING) as progress:
+        made = rfm.recompute(macli.store, macli.now(), name, progress.advance)
     _tell(macli, f"sorted {made.contacts:,} contacts; {made.changed:,} came to other bands", made)
 
 
 @app.command("rm")
 def rm(ctx: typer.Context, name: Name) -> None:
-    """Forget a report. Rules that ask for it are refused from here on.
+    """Forget a report. Refused where a campaign, a segment or a point rule asks for it.
 
     Example: macli rfm rm customers
     """

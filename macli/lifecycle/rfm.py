@@ -3,19 +3,23 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from macli import events
 from macli.clock import to_ms
 from macli.config import readers
-from macli.errors import MacliError, UsageError
+from macli.errors import MacliError, OperationFailed, UsageError
 from macli.event_names import OWN_DOING
+from macli.lifecycle import uses
 from macli.scoring import rfm as banding
 from macli.scoring import rfm_definition as written
 from macli.scoring.rfm import Rebuilt
 from macli.scoring.rfm_definition import Definition
 from macli.store import Row, Store, rfm, settings
 from macli.tick.engine import Engine
+
+Advance: TypeAlias = Callable[[int], None]
+"""Told how many contacts were written."""
 
 _CHUNK = 20_000
 
@@ -33,6 +37,7 @@ def create(
     value: str | None = None,
     refunds: str | None = None,
     condition: str | None = None,
+    advance: Advance = lambda contacts: None,
 ) -> Rebuilt:
     """Make a report and find everybody's bands in it; what the settings say holds where nothing is given.
 
@@ -51,10 +56,13 @@ def create(
     with store.write():
         _check(store, now, definition)
         rfm.create(store, to_ms(now), name, definition.text())
-        return banding.rebuild(store, to_ms(now), rfm.get(store, name))
+        rfm.begin_round(store, rfm.get(store, name)["id"])
+    return _look_at_all(store, now, name, advance)
 
 
-def edit(store: Store, now: datetime, name: str, **given: str | None) -> Rebuilt:
+def edit(
+    store: Store, now: datetime, name: str, *, advance: Advance = lambda contacts: None, **given: str | None
+) -> Rebuilt:
     """Change what is given of a report, by the names that ``create`` has, and find everybody's bands anew.
 
     Nobody is told of the new bands. Raises UsageError where nothing is given.
@@ -66,7 +74,8 @@ def edit(store: Store, now: datetime, name: str, **given: str | None) -> Rebuilt
         definition = _changed(written.read(report["definition"]), given)
         _check(store, now, definition)
         rfm.change(store, to_ms(now), report["id"], definition.text())
-        return banding.rebuild(store, to_ms(now), rfm.get(store, name))
+        rfm.begin_round(store, report["id"])
+    return _look_at_all(store, now, name, advance)
 
 
 _READ: Mapping[str, Callable[[str], Any]] = {
@@ -96,16 +105,30 @@ def _check(store: Store, now: datetime, definition: Definition) -> None:
         raise UsageError("what a purchase has to be may not depend on the time", hint="--window '90 days'")
 
 
-def recompute(store: Store, now: datetime, name: str) -> Rebuilt:
+def recompute(store: Store, now: datetime, name: str, advance: Advance = lambda contacts: None) -> Rebuilt:
     """Find everybody's bands anew, as after events were deleted; nobody is told."""
     with store.write():
-        return banding.rebuild(store, to_ms(now), rfm.get(store, name))
+        rfm.begin_round(store, rfm.get(store, name)["id"])
+    return _look_at_all(store, now, name, advance)
+
+
+def _look_at_all(store: Store, now: datetime, name: str, advance: Advance) -> Rebuilt:
+    report = rfm.get(store, name)
+    try:
+        return banding.look_at_all(store, to_ms(now), report, advance)
+    except KeyboardInterrupt:
+        raise OperationFailed(
+            f"stopped: not everybody is sorted in the RFM report {report['name']!r}",
+            hint=f"macli rfm recompute {report['name']!r} sorts them",
+        ) from None
 
 
 def remove(store: Store, name: str) -> None:
-    """Forget a report. Rules that ask for it no longer read."""
+    """Forget a report. Raises OperationFailed where a campaign, a segment or a point rule asks for it."""
     with store.write():
-        rfm.remove(store, rfm.get(store, name)["id"])
+        report = rfm.get(store, name)
+        uses.refuse_used(store, uses.of_report(report), f"the RFM report {report['name']!r}")
+        rfm.remove(store, report["id"])
 
 
 def look_again(store: Store, now: datetime, ids: str, params: Mapping[str, Any]) -> None:

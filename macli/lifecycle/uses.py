@@ -1,4 +1,4 @@
-"""What names a stage or a funnel: campaigns, segments and point rules, under which none is renamed or removed."""
+"""What names a stage, a funnel or an RFM report, so that none is renamed or removed under what is in use."""
 
 import json
 import re
@@ -10,10 +10,10 @@ from macli.rules import names_in
 from macli.store import Row, Store
 
 Key = tuple[str, str]
-"""A kind (``stage``, ``funnel``, ``funnel stage``) and a casefolded name, a funnel's stage with the funnel's; or
-``stage word`` and ``funnel word`` with a word of a condition on events of stages and of funnels."""
+"""A kind (``stage``, ``funnel``, ``funnel stage``, ``RFM report``) and a casefolded name, a funnel's stage with the
+funnel's; or ``stage word``, ``funnel word``, ``rfm word`` with a word of a condition on events of one of them."""
 
-_FAMILIES = {"stage": "stage word", "funnel": "funnel word", "deal": "funnel word"}
+_FAMILIES = {"stage": "stage word", "funnel": "funnel word", "deal": "funnel word", "rfm": "rfm word"}
 _WORDS = re.compile(r"\"((?:\\.|[^\"\\])*)\"|'((?:\\.|[^'\\])*)'|([^\s()#,=<>!]+)")
 
 
@@ -35,6 +35,12 @@ def of_funnel_stage(funnel: Row, stage: Row) -> set[Key]:
         ("funnel stage", f"{funnel['name']}/{stage['name']}".casefold()),
         ("funnel word", stage["name"].casefold()),
     }
+
+
+def of_report(report: Row) -> set[Key]:
+    """What names an RFM report."""
+    key = report["name"].casefold()
+    return {("RFM report", key), ("rfm word", key)}
 
 
 def refuse_used(store: Store, wanted: set[Key], what: str) -> None:
@@ -118,7 +124,7 @@ def _stage_of(funnel: str, stage: str | None) -> set[Key]:
 
 
 def _in_rule(text: str) -> set[Key]:
-    return set(names_in(text)) if any(word in text.casefold() for word in ("stage", "funnel")) else set()
+    return set(names_in(text)) if any(word in text.casefold() for word in ("stage", "funnel", "rfm")) else set()
 
 
 def _in_condition(event: Any, text: str) -> set[Key]:

@@ -71,7 +71,7 @@ SET contact_id = NULL, evidence = '{{}}',
 WHERE contact_id IN ({ERASING})
 """
 
-COMPUTED = ("point_ledger", "scores", "stage_stays", "rfm_bands", "predictions")
+COMPUTED = ("point_ledger", "scores", "stage_stays", "rfm_bands", "rfm_looked_at", "predictions")
 """Tables of what is computed of a contact from its events."""
 
 # Before the deals are gone: a task may be about no more than one of them.

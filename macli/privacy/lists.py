@@ -42,7 +42,13 @@ LIFECYCLE: Mapping[str, str] = {
     """,
     "rfm": """
         SELECT rfm_reports.name AS report, rfm_bands.last_at, rfm_bands.purchases, rfm_bands.value, rfm_bands.recency,
-               rfm_bands.frequency, rfm_bands.monetary, rfm_bands.moves_at
+               rfm_bands.frequency, rfm_bands.monetary, rfm_bands.moves_at,
+               EXISTS (
+                 SELECT 1
+                 FROM rfm_looked_at
+                 WHERE rfm_looked_at.report_id = rfm_bands.report_id
+                   AND rfm_looked_at.contact_id = rfm_bands.contact_id
+               ) AS sorted_before_others
         FROM rfm_bands
         JOIN rfm_reports ON rfm_reports.id = rfm_bands.report_id
         WHERE rfm_bands.contact_id = :id

@@ -31,7 +31,8 @@ def _contacts(store: Store, report: Row) -> int:
 
 def summary(store: Store, name: str, now_ms: int) -> dict[str, Any]:
     """A report: its definition, ``contacts``, ``value``; ``bands`` with a total each; the ``matrix`` of recency and
-    frequency; ``waiting``, who comes to other bands at the next tick. Raises UnknownName.
+    frequency; ``waiting``, who comes to other bands at the next tick; ``complete``, whether everybody was sorted since
+    it was made or changed. Raises UnknownName.
     """
     report = rfm.get(store, name)
     groups = store.rows(_GROUPS, {"report": report["id"]})
@@ -40,6 +41,7 @@ def summary(store: Store, name: str, now_ms: int) -> dict[str, Any]:
         "report": report["name"],
         "definition": read(report["definition"]).shown(),
         "computed_at": report["computed_at"],
+        "complete": report["computed_at"] is not None,
         "contacts": contacts,
         "value": value,
         "waiting": int(store.value(_WAITING, {"report": report["id"], "now": now_ms})),

@@ -1,6 +1,6 @@
 """The bands of contacts in RFM reports: found by SQL for all of them, or for those to whom something happened."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from macli.address import fold_json
 from macli.clock import from_ms
 from macli.effects.base import Caused
+from macli.errors import OperationFailed
 from macli.model import Where
 from macli.rules import RuleError
 from macli.scoring import rfm_sql
@@ -16,6 +17,8 @@ from macli.scoring.rfm_definition import Definition, read
 from macli.store import Row, Store, rfm, settings
 
 SOURCE = "rfm"
+STEP = 10_000
+"""How many contacts are written while others wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +52,46 @@ def look_again(store: Store, now_ms: int, report: Row, ids: str, params: Mapping
     rfm_sql.clear(store, report["id"])
     if not store.execute(rfm_sql.WHO.format(ids=ids), params):
         return []
-    moved = _settle(store, now_ms, report, among=rfm_sql.SOME, old=rfm_sql.OF_SOME)
+    known = {"now": now_ms, "report": report["id"], "after": 0, "upto": rfm_sql.NO_END}
+    moved = 0
+    if _find(store, now_ms, report, among=rfm_sql.SOME, old=rfm_sql.OF_SOME):
+        moved = _write(store, known)
+    if report["settled_to"] is not None:
+        if report["computed_at"] is None:
+            moved -= store.execute(rfm_sql.SILENT, {**known, "settled_to": report["settled_to"]})
+        store.execute(rfm_sql.LOOKED_AT, known)
     return [_told(store, now_ms, report)] if moved else []
 
 
-def rebuild(store: Store, now_ms: int, report: Row) -> Rebuilt:
-    """Find everybody's bands anew and tell nobody. Inside a write."""
+def look_at_all(
+    store: Store, now_ms: int, report: Row, advance: Callable[[int], None] = lambda contacts: None
+) -> Rebuilt:
+    """Find everybody's bands anew and tell nobody, in the report's round that was begun. Not inside a write.
+
+    Others read and write meanwhile: everybody is looked at first, and what is different is written in steps.
+    ``advance`` is told how many were written. Raises OperationFailed where another round begins.
+    """
     rfm_sql.clear(store, report["id"])
-    changed = _settle(store, now_ms, report, among=rfm_sql.EVERYBODY, old="true")
-    rfm.note_computed(store, now_ms, report["id"])
+    _find(store, now_ms, report, among=rfm_sql.EVERYBODY, old="true")
     found = store.row("SELECT count(*) AS contacts, coalesce(sum(unvalued), 0) AS unvalued FROM rfm_found")
     assert found is not None
+    known = {"now": now_ms, "report": report["id"], "most": STEP, "after": 0}
+    changed = 0
+    while (step := store.row(rfm_sql.AHEAD, known)) is not None and step["contacts"]:
+        with store.write():
+            _alone(rfm.go_on(store, report, step["upto"]), report)
+            store.execute(rfm_sql.LEFT_ALONE, {**known, "upto": step["upto"]})
+            changed += _write(store, {**known, "upto": step["upto"]})
+        known["after"] = step["upto"]
+        advance(step["contacts"])
+    with store.write():
+        _alone(rfm.end_round(store, now_ms, report), report)
     return Rebuilt(contacts=found["contacts"], changed=changed, unvalued=found["unvalued"])
+
+
+def _alone(ours: bool, report: Row) -> None:
+    if not ours:
+        raise OperationFailed(f"the RFM report {report['name']!r} was changed, removed or computed anew meanwhile")
 
 
 def condition_of(store: Store, text: str, now_ms: int) -> Where:
@@ -71,8 +102,8 @@ def condition_of(store: Store, text: str, now_ms: int) -> Where:
     return event_where_of(store, text, from_ms(now_ms), ZoneInfo(named or "UTC"), prefix="with")
 
 
-def _settle(store: Store, now_ms: int, report: Row, *, among: str, old: str) -> int:
-    """Write the bands of the contacts of the events ``among``; how many came to other bands."""
+def _find(store: Store, now_ms: int, report: Row, *, among: str, old: str) -> int:
+    """Find the bands of the contacts of the events ``among``; of how many anything is to be written."""
     definition = read(report["definition"])
     where = Where(sql="true") if definition.condition is None else condition_of(store, definition.condition, now_ms)
     params = {**_numbers(definition, now_ms), **where.params, "report": report["id"]}
@@ -85,14 +116,17 @@ def _settle(store: Store, now_ms: int, report: Row, *, among: str, old: str) -> 
     if _take_back(store, definition, words, params):
         store.execute(rfm_sql.UNSURE)
         store.execute(rfm_sql.FOUND.format(lines=rfm_sql.REFUNDED.format(**words)), params)
-    different = store.execute(rfm_sql.MOVED.format(old=old), params)
-    if not different:
-        return 0
-    store.execute(rfm_sql.WRITE, params)
-    store.execute(rfm_sql.GONE, params)
-    moved = different - store.execute(rfm_sql.STAYED, params)
-    store.execute(rfm_sql.TOUCH, params)
-    return moved
+    if among == rfm_sql.EVERYBODY:
+        store.execute(rfm_sql.ERASED)
+    return store.execute(rfm_sql.MOVED.format(old=old), params)
+
+
+def _write(store: Store, known: Mapping[str, Any]) -> int:
+    """Write what was found of a range of contacts; how many came to other bands. Inside a write."""
+    store.execute(rfm_sql.WRITE, known)
+    store.execute(rfm_sql.GONE, known)
+    store.execute(rfm_sql.STAYED, known)
+    return store.execute(rfm_sql.TOUCH, known)
 
 
 def _take_back(store: Store, definition: Definition, words: Mapping[str, str], params: Mapping[str, Any]) -> int:

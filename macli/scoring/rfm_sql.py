@@ -4,6 +4,8 @@ from macli.store import Store
 
 EVER = -(2**62)
 """A time before all others."""
+NO_END = 2**62
+"""An id behind all others."""
 
 _TABLES = (
     "CREATE TEMP TABLE IF NOT EXISTS rfm_who (contact_id INTEGER PRIMARY KEY)",
@@ -46,7 +48,7 @@ _TABLES = (
 
 
 def clear(store: Store, report_id: int) -> None:
-    """Make the tables that one look at a report fills, and make them empty. Inside a write."""
+    """Make the temp tables that one look at a report fills, and make them empty."""
     for table in _TABLES:
         store.execute(table)
     for name in ("rfm_who", "rfm_refunds", "rfm_found"):
@@ -72,9 +74,7 @@ WHERE id IN ({ids})
   AND state <> 'erased'
 """
 
-EVERYBODY = """events
-WHERE events.contact_id IS NOT NULL
-  AND events.contact_id NOT IN (SELECT id FROM contacts WHERE removed_at IS NOT NULL AND state = 'erased')"""
+EVERYBODY = "events WHERE events.contact_id IS NOT NULL"
 SOME = "rfm_who CROSS JOIN events WHERE events.contact_id = rfm_who.contact_id"
 """Whose events are looked at; for few contacts an index leads to them."""
 
@@ -193,6 +193,12 @@ FROM (
 ) AS placed
 """
 
+# Few are erased and an index leads to them, so they are left out at the end and not at each event.
+ERASED = """
+DELETE FROM rfm_found
+WHERE contact_id IN (SELECT id FROM contacts WHERE removed_at IS NOT NULL AND state = 'erased')
+"""
+
 # Of few contacts anything is ever different, so what is written goes by what is.
 MOVED = """
 INSERT INTO rfm_moved (
@@ -219,37 +225,80 @@ WHERE old.report_id = :report
   AND NOT EXISTS (SELECT 1 FROM rfm_found WHERE rfm_found.contact_id = old.contact_id)
 """
 
-WRITE = """
+AHEAD = """
+SELECT max(contact_id) AS upto, count(*) AS contacts
+FROM (
+  SELECT contact_id
+  FROM rfm_moved
+  WHERE report_id = :report
+    AND contact_id > :after
+  ORDER BY contact_id
+  LIMIT :most
+) AS ahead
+"""
+"""The next contacts to be written."""
+
+_RANGE = """report_id = :report
+  AND contact_id > :after
+  AND contact_id <= :upto"""
+
+# What was read of them may be out of date: whoever looked at them since wrote what is true.
+LEFT_ALONE = f"""
+DELETE FROM rfm_moved
+WHERE {_RANGE}
+  AND (
+    contact_id IN (SELECT contact_id FROM rfm_looked_at WHERE report_id = :report)
+    OR NOT EXISTS (SELECT 1 FROM contacts WHERE contacts.id = rfm_moved.contact_id AND contacts.state <> 'erased')
+  )
+"""
+
+WRITE = f"""
 INSERT INTO rfm_bands (report_id, contact_id, last_at, purchases, value, recency, frequency, monetary, moves_at)
 SELECT :report, contact_id, last_at, purchases, value, recency, frequency, monetary, moves_at
 FROM rfm_found
-WHERE contact_id IN (SELECT contact_id FROM rfm_moved WHERE report_id = :report)
+WHERE contact_id IN (SELECT contact_id FROM rfm_moved WHERE {_RANGE})
 ON CONFLICT (report_id, contact_id) DO UPDATE
 SET last_at = excluded.last_at, purchases = excluded.purchases, value = excluded.value,
   recency = excluded.recency, frequency = excluded.frequency, monetary = excluded.monetary,
   moves_at = excluded.moves_at
 """
 
-GONE = """
+GONE = f"""
 DELETE FROM rfm_bands
 WHERE report_id = :report
-  AND contact_id IN (SELECT contact_id FROM rfm_moved WHERE report_id = :report AND recency IS NULL)
+  AND contact_id IN (SELECT contact_id FROM rfm_moved WHERE {_RANGE} AND recency IS NULL)
 """
 
 # The numbers of those who stay in their bands are nobody's business.
-STAYED = """
+STAYED = f"""
 DELETE FROM rfm_moved
-WHERE report_id = :report
+WHERE {_RANGE}
   AND old_recency = recency
   AND old_frequency = frequency
   AND old_monetary = monetary
 """
 
 # Rules that ask for bands look at these contacts again.
-TOUCH = """
+TOUCH = f"""
 UPDATE contacts
 SET updated_at = :now
-WHERE id IN (SELECT contact_id FROM rfm_moved WHERE report_id = :report)
+WHERE id IN (SELECT contact_id FROM rfm_moved WHERE {_RANGE})
+"""
+
+# While a changed report is being computed, a contact's bands may be those of the definition before.
+SILENT = """
+DELETE FROM rfm_moved
+WHERE report_id = :report
+  AND contact_id > :settled_to
+  AND contact_id NOT IN (SELECT contact_id FROM rfm_looked_at WHERE report_id = :report)
+"""
+
+LOOKED_AT = """
+INSERT INTO rfm_looked_at (report_id, contact_id)
+SELECT :report, contact_id
+FROM rfm_who
+WHERE true
+ON CONFLICT DO NOTHING
 """
 
 TOLD = """

@@ -24,16 +24,42 @@ RETURNING id
 
 
 def change(store: Store, now_ms: int, report_id: int, definition: str) -> None:
-    """Give a report another definition. Inside a write."""
+    """Give a report another definition, under which nobody's bands are found yet. Inside a write."""
     store.execute(
-        "UPDATE rfm_reports SET definition = :definition, updated_at = :now WHERE id = :id",
+        "UPDATE rfm_reports SET definition = :definition, computed_at = NULL, updated_at = :now WHERE id = :id",
         {"id": report_id, "definition": definition, "now": now_ms},
     )
 
 
-def note_computed(store: Store, now_ms: int, report_id: int) -> None:
-    """Note that every contact was looked at. Inside a write."""
-    store.execute("UPDATE rfm_reports SET computed_at = :now WHERE id = :id", {"id": report_id, "now": now_ms})
+# A round looks at every contact of a report. Beside it others record purchases: whom they look at meanwhile is noted,
+# and the round leaves them alone.
+
+
+def begin_round(store: Store, report_id: int) -> None:
+    """Begin a round, which ends any other that is on its way. Inside a write."""
+    store.execute("UPDATE rfm_reports SET round = round + 1, settled_to = 0 WHERE id = :id", {"id": report_id})
+    store.execute("DELETE FROM rfm_looked_at WHERE report_id = :id", {"id": report_id})
+
+
+def go_on(store: Store, report: Row, settled_to: int) -> bool:
+    """Note that the bands of contacts up to that id are settled; False where another round began since. In a write."""
+    return bool(
+        store.execute(
+            "UPDATE rfm_reports SET settled_to = :to WHERE id = :id AND round = :round",
+            {"to": settled_to, "id": report["id"], "round": report["round"]},
+        )
+    )
+
+
+def end_round(store: Store, now_ms: int, report: Row) -> bool:
+    """Note that every contact was looked at; False where another round began since. Inside a write."""
+    known = {"id": report["id"], "round": report["round"], "now": now_ms}
+    ended = store.execute(
+        "UPDATE rfm_reports SET computed_at = :now, settled_to = NULL WHERE id = :id AND round = :round", known
+    )
+    if ended:
+        store.execute("DELETE FROM rfm_looked_at WHERE report_id = :id", known)
+    return bool(ended)
 
 
 def remove(store: Store, report_id: int) -> None:
@@ -54,7 +80,7 @@ def all_(store: Store) -> list[Row]:
     return store.rows(f"{_ALL} ORDER BY name_key")
 
 
-_ALL = "SELECT id, name, definition, computed_at, created_at, updated_at FROM rfm_reports"
+_ALL = "SELECT id, name, definition, computed_at, round, settled_to, created_at, updated_at FROM rfm_reports"
 
 
 def _line(name: str) -> str:

@@ -146,6 +146,8 @@ CREATE TABLE rfm_reports (
   name_key TEXT NOT NULL UNIQUE,
   definition TEXT NOT NULL,
   computed_at INTEGER,
+  round INTEGER NOT NULL DEFAULT 0,
+  settled_to INTEGER,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
 ) STRICT;
@@ -167,6 +169,13 @@ CREATE INDEX rfm_bands_moves ON rfm_bands (moves_at) WHERE moves_at IS NOT NULL;
 CREATE INDEX rfm_bands_recency ON rfm_bands (report_id, recency, contact_id);
 CREATE INDEX rfm_bands_frequency ON rfm_bands (report_id, frequency, contact_id);
 CREATE INDEX rfm_bands_monetary ON rfm_bands (report_id, monetary, contact_id);
+
+CREATE TABLE rfm_looked_at (
+  report_id INTEGER NOT NULL REFERENCES rfm_reports ON DELETE CASCADE,
+  contact_id INTEGER NOT NULL REFERENCES contacts ON DELETE CASCADE,
+  PRIMARY KEY (report_id, contact_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rfm_looked_at_contact ON rfm_looked_at (contact_id);
 
 CREATE TABLE prediction_models (
   id INTEGER PRIMARY KEY,
