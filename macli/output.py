@@ -225,7 +225,8 @@ class Output:
         if isinstance(value, int) and is_time(column):
             return self.when(value)
         if isinstance(value, float):
-            return f"{value:.12g}"
+            # Twelve digits hide what floats are like; from a milliard on they would hide an amount's cents.
+            return f"{value:.12g}" if abs(value) < 1e9 else f"{value:.15g}"
         if isinstance(value, (list, tuple)) and all(isinstance(word, (str, int)) for word in value):
             return printable(", ".join(map(str, value)))
         if isinstance(value, (Mapping, list, tuple)):

@@ -192,3 +192,12 @@ def test_g1_deals_on_the_command_line(workspace: Path, macli: Run) -> None:
         ("edit", "1"),
     ):
         assert macli("deal", *wrong).code == 2, wrong
+
+
+def test_t4_large_amounts_are_shown_to_the_last_place(workspace: Path, macli: Run) -> None:
+    for value in ("123456789012.345", "999999999999.999", "0.1"):
+        macli("deal", "add", "Seats", "--value", value, "--currency", "JPY")
+    told = macli("deal", "list").out
+    assert all(f" {value} " in told for value in ("123456789012.345", "999999999999.999", "0.1"))
+    assert "3 open: 1,123,456,789,012.44 JPY" in told
+    assert " 1123456789012.44" in macli("deal", "report").out

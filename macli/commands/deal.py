@@ -230,4 +230,4 @@ def rm(ctx: typer.Context, number: Number) -> None:
 
 
 def _amount(row: Any) -> str:
-    return f"{row['value']:,.12g} {row['currency'] or 'in no currency'}"
+    return f"{row['value']:,.15g} {row['currency'] or 'in no currency'}"
