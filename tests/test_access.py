@@ -85,10 +85,11 @@ TOUCHED: dict[str, Lines] = {
     "category grant": Lines(changes=("{box} sales edit", "Open sales view")),
     "category revoke": Lines(changes=("{box} marketing",)),
     "category access": Lines(sees=("{box}",), lists=("", "--json")),
-    "url-rule add": Lines(uses=("new --path /x --segment {list}",)),
-    "url-rule edit": Lines(uses=("look --segment {list}",)),
+    "url-rule add": Lines(changes=("new --path /x --segment {list}",)),
+    "url-rule edit": Lines(changes=("tags --segment {list}", "{list} --path /else", "{list} --tag OTHER")),
+    "url-rule rm": Lines(changes=("{list}",)),
     "url-rule list": Lines(lists=("",)),
-    "url-rule test": Lines(lists=("https://shop.example/hid",)),
+    "url-rule test": Lines(lists=("https://shop.example/hidden",)),
     "owner set": Lines(uses=(f"--where {IN} anna --yes",)),
     "owner add": Lines(uses=(f"--where {IN} anna --yes",)),
     "owner remove": Lines(uses=(f"--where {IN} anna --yes",)),
@@ -207,7 +208,7 @@ attribute create, attribute list, attribute show, attribute edit, attribute inde
 consent show, consent log, topic create, topic list, topic edit, topic rm
 suppression list, suppression add, suppression rm, suppression check, privacy retention, privacy forget-erased
 staff list, staff show, staff groups, owner list, owner show, owner rule list, owner rule move, owner rule rm
-tracker snippet, tracker key, url-rule rm, url-rule backfill
+tracker snippet, tracker key, url-rule backfill
 points preset, points bands, points rule list, points rule show, points rule rm
 points rule on, points rule off, points replay
 points check, points recompute, points scopes, points watch add, points watch list, points watch rm
@@ -305,7 +306,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for word in ("Hidden", "Look", "Own"):
         _furnish(do, place, word)
         _happen(place, word)
-    do("url-rule add look --path /hid --segment Hiddenlist")
+    do("url-rule add tags --path /tagged --tag SEEN")
     do("category grant Hiddenbox marketing edit")
     do("category grant Lookbox marketing edit")
     do("category grant Lookbox sales view")
@@ -318,6 +319,7 @@ def _furnish(do, place: Path, word: str) -> None:
         do(f"category create {box}")
     do(f"segment create {word}list --static --category {box}")
     do(f"segment add {word}list c0@example.com c1@example.com")
+    do(f"url-rule add {word.lower()}list --path /{word.lower()} --segment {word}list")
     do(f"segment create {word}rule --rule 'tagged OLD' --category {box} --track")
     do(f"segment create {word}spare --rule 'has email' --category {box}")
     for name in (f"{word}mail", f"{word}spare"):
@@ -545,6 +547,30 @@ def test_p10_what_one_may_see_one_may_build_on_whatever_that_is_built_on(company
     )
     for line in ("segment rm Onit", "segment rm Built"):
         assert as_(macli, company, "", line).code == 0
+
+
+def test_p10_what_a_hidden_campaign_did_is_told_without_its_words(company: Path, macli: Run) -> None:
+    folder = company / "works"
+    folder.mkdir()
+    steps = (
+        "[{points: 3}, {funnel: {name: Sales, stage: new}}, {note: told}, {task: call}, {tag: SEEN}, {opt_out: sms}]"
+    )
+    named = "".join(f"{{id: hiddenstep{number}, {step}}}, " for number, step in enumerate(steps[2:-2].split("}, {")))
+    (folder / "campaign.yaml").write_text(
+        f"name: Hiddenworks\ncategory: Hiddenbox\nentry: {{event: order.shipped}}\nsteps: [{named}]\n"
+    )
+    for line in (f"apply {folder}", "campaign activate Hiddenworks", f"event add {PERSON} order.shipped", "tick"):
+        assert as_(macli, company, "", line).code == 0
+    lists = ("event list --json", f"funnel history {PERSON}", f"contact show {PERSON} --json", "consent log --json")
+    with open_store(company / "macli.db") as store:
+        note, task = (store.value(f"SELECT max(id) FROM {table}") for table in ("notes", "tasks"))
+    for line in (*lists, f"note show {note}", f"task show {task}", f"consent show {PERSON} --json"):
+        assert "hiddenstep" in as_(macli, company, "mark", line).out, line
+        ran = as_(macli, company, "anna", line)
+        assert ran.code == 0, ran
+        assert "hiddenstep" not in ran.out
+        assert "(hidden)" in ran.out
+    assert as_(macli, company, "", "campaign cancel Hiddenworks --yes").code == 0
 
 
 def test_p10_a_hidden_rule_is_not_told_by_what_is_built_on_it(company: Path, macli: Run) -> None:

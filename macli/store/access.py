@@ -82,6 +82,7 @@ class Limited(Store):
             ("may_edit", 1, self._may_edit),
             ("may_change_staff", 0, self._may_change_staff),
             ("tells_hidden", 1, self._tells_hidden),
+            ("source_told", 1, self._source_told),
         ):
             self.connection.create_function(name, arguments, function)
         for statement in _statements():
@@ -112,6 +113,16 @@ class Limited(Store):
         """Whether an event names something the person may not see."""
         said = json.loads(properties)
         return any((word, str(said.get(word)).casefold()) in self._hidden_names for word in _WORDS.values())
+
+    def _source_told(self, source: str | None) -> str | None:
+        """Where something came from, without the words of a campaign the person may not see."""
+        found = _OF_CAMPAIGN.match(source or "")
+        return "(hidden)" if found and int(found[1]) in self._hidden_campaigns else source
+
+    @cached_property
+    def _hidden_campaigns(self) -> frozenset[int]:
+        sql = "SELECT id FROM main.campaigns WHERE NOT may_see(category_id)"
+        return frozenset(row["id"] for row in self.rows(sql))
 
     @cached_property
     def _hidden_names(self) -> frozenset[tuple[str, str]]:
@@ -177,6 +188,9 @@ class Limited(Store):
         seen = {row["name"] for row in self.rows(f"SELECT name FROM {table}")}
         return [name if name in seen else "(hidden)" for name in names]
 
+    def source(self, column: str) -> str:
+        return f"source_told({column})"
+
     def shown(self, table: str) -> str:
         seen = f"({table}.campaign_id IS NULL OR {table}.campaign_id IN (SELECT id FROM campaigns))"
         if table == "events" and self._hidden_names:
@@ -186,6 +200,9 @@ class Limited(Store):
 
 _WORDS = {"segments": "segment", "campaigns": "campaign", "banners": "banner", "form": "form", "page": "page"}
 """How an event names what it is about, by table or by kind of template."""
+
+_OF_CAMPAIGN = re.compile(r"campaign:(\d+):")
+"""How a source begins that is a campaign's step."""
 
 _HIDDEN = """
 SELECT name, {kind} AS kind
@@ -235,9 +252,11 @@ def _statements() -> Iterator[str]:
     yield _trigger("categories", "DELETE", "NOT may_edit(OLD.id)")
     for table, verbs, owner in _INSIDE:
         for verb in verbs:
-            row = "OLD" if verb == "DELETE" else "NEW"
-            column = f"{row}.{SORTED[owner]}_id"
-            yield _trigger(table, verb, f"NOT may_edit((SELECT category_id FROM main.{owner} WHERE id = {column}))")
+            asked = (
+                f"NOT may_edit((SELECT category_id FROM main.{owner} WHERE id = {row}.{SORTED[owner]}_id))"
+                for row in _ROWS[verb]
+            )
+            yield _trigger(table, verb, " OR ".join(asked))
     for table in STAFF:
         for verb in ("INSERT", "UPDATE", "DELETE"):
             yield _trigger(table, verb, "NOT may_change_staff()")
@@ -245,10 +264,13 @@ def _statements() -> Iterator[str]:
 
 _INSIDE = (
     ("segment_members", ("INSERT", "DELETE"), "segments"),
+    ("url_rules", ("INSERT", "UPDATE", "DELETE"), "segments"),
     ("enrollments", ("INSERT", "UPDATE"), "campaigns"),
     ("sends", ("INSERT", "UPDATE"), "campaigns"),
 )
-"""What changes with no change of the segment or campaign it belongs to."""
+"""What changes with no change of the segment or campaign it belongs to, or puts contacts into it."""
+
+_ROWS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 
 
 def _view(table: str, category: str) -> str:

@@ -125,6 +125,10 @@ class Store:
         """A condition on rows of ``events`` or ``sends``: those the acting person may see."""
         return "TRUE"
 
+    def source(self, column: str) -> str:
+        """A column that says where something came from, in SQL, as the acting person may read it."""
+        return column
+
     def keep_in_memory(self, megabytes: int) -> None:
         """Keep so much of the store in memory, for work that goes all over it."""
         self.connection.execute(f"PRAGMA cache_size=-{megabytes * 1024}")

@@ -64,11 +64,11 @@ def topic_key(topic: str) -> str:
 
 def of(store: Store, contact_id: int) -> list[Row]:
     """Everything one contact said."""
-    return store.rows(_OF, {"contact_id": contact_id})
+    return store.rows(_OF.format(source=store.source("source")), {"contact_id": contact_id})
 
 
 _OF = """
-SELECT channel, topic, status, basis, source, evidence, changed_at, confirmed_at, expires_at
+SELECT channel, topic, status, basis, {source} AS source, evidence, changed_at, confirmed_at, expires_at
 FROM consents
 WHERE contact_id = :contact_id
 ORDER BY channel, topic
@@ -232,13 +232,14 @@ def log(
         conditions.append("said_at >= :since")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     params = {"contact_id": contact_id, "since": since, "limit": _ALL if limit is None else limit}
-    return (readable(row) for row in store.stream(_LOG.format(where=where), params))
+    statement = _LOG.format(where=where, source=store.source("entry.source"))
+    return (readable(row) for row in store.stream(statement, params))
 
 
 _LOG = """
 SELECT entry.id, entry.said_at,
   coalesce(contacts.email, contacts.phone, contacts.external_id, entry.hash) AS contact,
-  entry.channel, entry.topic, entry.status, entry.basis, entry.source, entry.confirmed_at, entry.expires_at,
+  entry.channel, entry.topic, entry.status, entry.basis, {source} AS source, entry.confirmed_at, entry.expires_at,
   entry.evidence
 FROM (
   SELECT *

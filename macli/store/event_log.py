@@ -42,7 +42,7 @@ def listed(
     return store.stream(
         f"""
         SELECT events.id, events.at, coalesce(contacts.email, contacts.phone, contacts.external_id) AS contact,
-          events.name, events.properties, events.source, events.source_id
+          events.name, events.properties, {store.source("events.source")} AS source, events.source_id
         FROM events
         LEFT JOIN contacts ON contacts.id = events.contact_id
         {where}

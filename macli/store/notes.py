@@ -26,12 +26,13 @@ def listed(store: Store, *wheres: Where, limit: int | None = None) -> Iterator[R
     """The notes all of ``wheres`` select, the latest first."""
     params = {name: value for where in wheres for name, value in where.params.items()}
     tests = " AND ".join(("TRUE", *(where.sql for where in wheres)))
-    return store.stream(_LIST.format(tests=tests), {**params, "limit": _ALL if limit is None else limit})
+    said = {"tests": tests, "source": store.source("notes.source")}
+    return store.stream(_LIST.format(**said), {**params, "limit": _ALL if limit is None else limit})
 
 
 _LIST = """
 SELECT notes.id, notes.created_at, coalesce(contacts.email, contacts.phone, contacts.external_id) AS contact,
-  staff.name AS author, notes.private, notes.text, notes.source, notes.contact_id, notes.author_id
+  staff.name AS author, notes.private, notes.text, {source} AS source, notes.contact_id, notes.author_id
 FROM notes
 JOIN contacts ON contacts.id = notes.contact_id
 LEFT JOIN staff ON staff.id = notes.author_id

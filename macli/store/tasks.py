@@ -27,13 +27,14 @@ def listed(store: Store, *wheres: Where, limit: int | None = None) -> Iterator[R
     """The tasks all of ``wheres`` select: those due first, then those without a time, oldest first."""
     params = {name: value for where in wheres for name, value in where.params.items()}
     tests = " AND ".join(("TRUE", *(where.sql for where in wheres)))
-    return store.stream(_LIST.format(tests=tests), {**params, "limit": _ALL if limit is None else limit})
+    said = {"tests": tests, "source": store.source("tasks.source")}
+    return store.stream(_LIST.format(**said), {**params, "limit": _ALL if limit is None else limit})
 
 
 _LIST = """
 SELECT tasks.id, tasks.due_at, tasks.state, tasks.title, tasks.description,
   coalesce(contacts.email, contacts.phone, contacts.external_id) AS contact, deals.title AS deal,
-  assignees.name AS assignee, authors.name AS author, tasks.source, tasks.created_at, tasks.updated_at,
+  assignees.name AS assignee, authors.name AS author, {source} AS source, tasks.created_at, tasks.updated_at,
   tasks.closed_at, tasks.contact_id, tasks.deal_id, tasks.assignee_id
 FROM tasks
 LEFT JOIN contacts ON contacts.id = tasks.contact_id
