@@ -142,6 +142,33 @@ def test_a_lower_threshold_brings_contacts_up_and_a_higher_one_brings_nobody_dow
     assert stage_of(world.store, 1) == "Purchase"
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (ladder.SetThreshold(name="Purchase", threshold=40), [("Purchase", "Consideration", 45)]),
+        (ladder.Add(name="Trial", threshold=30, after="Consideration"), [("Trial", "Consideration", 45)]),
+        (ladder.Move(name="Loyalty", before="Purchase", threshold=40), [("Loyalty", "Consideration", 45)]),
+        (ladder.Remove(name="Consideration"), [("Awareness", "Consideration", 45)]),
+    ],
+)
+def test_campaigns_do_not_hear_of_contacts_moved_by_a_change_of_the_stages_unless_asked(
+    world: World, tmp_path: Path, change: ladder.Change, said: list[tuple[str, str, int]]
+) -> None:
+    other = new_world(tmp_path / "other")
+    add_contacts(other.store, 1)
+    for one in (world, other):
+        give(one, 1, 45)
+        with one.store.write():
+            one.store.execute("DELETE FROM events")
+            one.store.execute("UPDATE contacts SET updated_at = 0")
+    assert stages.make(world.store, NOW, change) == 1
+    assert told(world.store) == []
+    assert world.store.value("SELECT updated_at FROM contacts WHERE id = 1") == to_ms(NOW)
+    assert stages.make(other.store, NOW, change, silently=False) == 1
+    assert [(row["stage"], row["from"], row["score"]) for row in told(other.store)] == said
+    assert stays(world.store, 1) == stays(other.store, 1)
+
+
 def test_whose_stage_is_removed_stands_on_the_one_before_it_and_keeps_the_history(world: World) -> None:
     give(world, 1, 60)
     give(world, 1, -55)
@@ -434,9 +461,11 @@ def test_settling_brings_contacts_up_by_their_present_score_alone(world: World) 
         world.store.execute("DELETE FROM stage_stays")
     assert stages.unsettled(world.store, NOW) == [{"from": None, "to": "Purchase", "contacts": 2}]
     assert stages.settle(world.store, NOW, "replay", among="SELECT 2") == 1
+    heard = len(told(world.store))
     assert (stage_of(world.store, 1), stage_of(world.store, 2)) == (None, "Purchase")
-    assert stages.settle(world.store, NOW, "replay") == 1
-    assert stages.settle(world.store, NOW, "replay") == 0
+    assert stages.settle(world.store, NOW, "replay", silently=False) == 1
+    assert stages.settle(world.store, NOW, "replay", silently=False) == 0
+    assert len(told(world.store)) == heard + 1
 
 
 def test_settling_brings_contacts_down_only_where_scores_may_lead_back(world: World) -> None:
@@ -486,12 +515,15 @@ def test_moving_contacts_by_a_threshold_asks_first_and_says_how_many_go_where(ma
     tried = macli(*line, "--dry-run")
     assert tried.out.splitlines() == [
         "Consideration → Purchase: 1 contact",
-        "1 contact would move; nothing was changed",
+        "1 contact would move, without events; nothing was changed",
     ]
+    heard = macli(*line, "--dry-run", "--fire-events").out
+    assert "1 contact would move, with events, which campaigns may wait for" in heard
     refused = macli(*line)
     assert (refused.code, "--yes" in refused.err) == (2, True)
     assert json.loads(macli("stage", "show", "Purchase", "--json").out)["threshold"] == 50
-    assert "1 contact moved" in macli(*line, "--yes").out
+    done = macli(*line, "--yes").out
+    assert "1 contact moved; no events were recorded (--fire-events does)" in done
     history = json.loads(macli("stage", "history", "ann@example.com", "--json").out)
     assert [(row["stage"], row["cause"]) for row in history[:2]] == [
         ("Purchase", "thresholds"),
@@ -521,7 +553,10 @@ def test_settings_of_stages_take_hold_of_present_scores_when_asked(macli: Run, w
     scored(workspace, 50)
     macli("settings", "set", "stages.inclusive", "true")
     assert "Purchase" in macli("stage", "settle", "--dry-run").out
-    assert "1 contact moved" in macli("stage", "settle", "--yes").out
+    before = macli("event", "list", "--name", "stage.entered", "--json").out
+    assert macli("stage", "settle", "--yes", "--fire-events").out.splitlines()[-1] == "settled; 1 contact moved"
+    after = macli("event", "list", "--name", "stage.entered", "--json").out
+    assert len(json.loads(after)) == len(json.loads(before)) + 1
 
 
 def test_the_report_on_stages_counts_who_came_and_went_on(world: World) -> None:

@@ -31,6 +31,17 @@ FireEvents: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+BulkEvents: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--fire-events/--no-fire-events",
+        help="Whether campaigns hear of the contacts this moves; without it they do not.",
+        show_default=False,
+    ),
+]
+
+SILENT = "; no events were recorded (--fire-events does)"
+"""The end of what is said of a change that nobody hears of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +85,15 @@ def ask(macli: Macli, chosen: Meant, verb: str, *, yes: bool, fire_events: bool 
     if chosen.named:
         return
     count = how_many(macli.store, chosen.ids, chosen.params)
-    told = "without events" if chosen.silently(fire_events) else "with events, which campaigns may wait for"
+    told = heard(fire_events=not chosen.silently(fire_events))
     macli.out.confirm(f"{verb} {count:,} {people(count)}, {told}?", yes=yes)
 
 
+def heard(*, fire_events: bool) -> str:
+    """Whether campaigns will hear of a change, as is said before it is made."""
+    return "with events, which campaigns may wait for" if fire_events else "without events"
+
+
 def unheard(chosen: Meant, fire_events: bool | None) -> str:
-    """The end of what is said of a change that nobody hears of."""
-    silent = not chosen.named and chosen.silently(fire_events)
-    return "; no events were recorded (--fire-events does)" if silent else ""
+    """``SILENT`` where nobody hears of the change."""
+    return SILENT if not chosen.named and chosen.silently(fire_events) else ""

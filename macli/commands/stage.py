@@ -66,6 +66,7 @@ def add(
     after: After = None,
     before: Before = None,
     description: Description = None,
+    fire_events: meant.BulkEvents = False,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
 ) -> None:
@@ -78,7 +79,7 @@ def add(
     from macli.lifecycle import ladder
 
     change = ladder.Add(name=name, threshold=threshold, after=after, before=before, description=description or "")
-    _change(Macli.of(ctx), change, f"added the stage {name!r}", dry_run=dry_run, yes=yes)
+    _change(Macli.of(ctx), change, f"added the stage {name!r}", fire_events=fire_events, dry_run=dry_run, yes=yes)
 
 
 @app.command("edit")
@@ -88,6 +89,7 @@ def edit(
     threshold: Threshold = None,
     rename: Annotated[str | None, typer.Option("--rename", metavar="NEW", help="Another name.")] = None,
     description: Description = None,
+    fire_events: meant.BulkEvents = False,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
 ) -> None:
@@ -105,12 +107,12 @@ def edit(
         raise UsageError("nothing to change", hint="for example --threshold 60")
     name = kept.get(macli.store, name)["name"]
     change = None if threshold is None else ladder.SetThreshold(name=name, threshold=threshold)
-    if not _agreed(macli, change, dry_run=dry_run, yes=yes):
+    if not _agreed(macli, change, fire_events=fire_events, dry_run=dry_run, yes=yes):
         return
     with macli.store.write():
-        moved = 0 if change is None else _make(macli, change)
+        moved = 0 if change is None else _make(macli, change, fire_events=fire_events)
         stages.describe(macli.store, macli.now(), name, rename=rename, description=description)
-    _say(macli, f"changed the stage {rename or name!r}", moved)
+    _say(macli, f"changed the stage {rename or name!r}", moved, fire_events=fire_events)
 
 
 @app.command("move")
@@ -120,6 +122,7 @@ def move(
     after: After = None,
     before: Before = None,
     threshold: Threshold = None,
+    fire_events: meant.BulkEvents = False,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
 ) -> None:
@@ -130,18 +133,25 @@ def move(
     from macli.lifecycle import ladder
 
     change = ladder.Move(name=name, after=after, before=before, threshold=threshold)
-    _change(Macli.of(ctx), change, f"moved the stage {name!r}", dry_run=dry_run, yes=yes)
+    _change(Macli.of(ctx), change, f"moved the stage {name!r}", fire_events=fire_events, dry_run=dry_run, yes=yes)
 
 
 @app.command("rm")
-def rm(ctx: typer.Context, name: Name, dry_run: options.DryRun = False, yes: options.Yes = False) -> None:
+def rm(
+    ctx: typer.Context,
+    name: Name,
+    fire_events: meant.BulkEvents = False,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+) -> None:
     """Remove a stage; who stands on it is then on the one before it. Histories keep it.
 
     Example: macli stage rm Consideration
     """
     from macli.lifecycle import ladder
 
-    _change(Macli.of(ctx), ladder.Remove(name=name), f"removed the stage {name!r}", dry_run=dry_run, yes=yes)
+    change = ladder.Remove(name=name)
+    _change(Macli.of(ctx), change, f"removed the stage {name!r}", fire_events=fire_events, dry_run=dry_run, yes=yes)
 
 
 @app.command("set")
@@ -173,7 +183,12 @@ def set_(
 
 
 @app.command("settle")
-def settle(ctx: typer.Context, dry_run: options.DryRun = False, yes: options.Yes = False) -> None:
+def settle(
+    ctx: typer.Context,
+    fire_events: meant.BulkEvents = False,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+) -> None:
     """Bring all contacts to the stages their present scores lead to: after a change of the stages.… settings.
 
     Example: macli stage settle --dry-run
@@ -181,8 +196,9 @@ def settle(ctx: typer.Context, dry_run: options.DryRun = False, yes: options.Yes
     from macli.lifecycle import stages
 
     macli = Macli.of(ctx)
-    if _shown(macli, stages.unsettled(macli.store, macli.now()), dry_run=dry_run, yes=yes):
-        _say(macli, "settled", stages.settle(macli.store, macli.now(), "settled"))
+    if _shown(macli, stages.unsettled(macli.store, macli.now()), fire_events=fire_events, dry_run=dry_run, yes=yes):
+        moved = stages.settle(macli.store, macli.now(), "settled", silently=not fire_events)
+        _say(macli, "settled", moved, fire_events=fire_events)
 
 
 @app.command("history")
@@ -225,37 +241,40 @@ def report(
 # What the commands share
 
 
-def _change(macli: Macli, change: "Change", done: str, *, dry_run: bool, yes: bool) -> None:
-    if _agreed(macli, change, dry_run=dry_run, yes=yes):
-        _say(macli, done, _make(macli, change))
+def _change(macli: Macli, change: "Change", done: str, *, fire_events: bool, dry_run: bool, yes: bool) -> None:
+    if _agreed(macli, change, fire_events=fire_events, dry_run=dry_run, yes=yes):
+        _say(macli, done, _make(macli, change, fire_events=fire_events), fire_events=fire_events)
 
 
-def _make(macli: Macli, change: "Change") -> int:
+def _make(macli: Macli, change: "Change", *, fire_events: bool) -> int:
     from macli.lifecycle import stages
 
-    return stages.make(macli.store, macli.now(), change)
+    return stages.make(macli.store, macli.now(), change, silently=not fire_events)
 
 
-def _agreed(macli: Macli, change: "Change | None", *, dry_run: bool, yes: bool) -> bool:
+def _agreed(macli: Macli, change: "Change | None", *, fire_events: bool, dry_run: bool, yes: bool) -> bool:
     from macli.lifecycle import stages
 
     moves = [] if change is None else stages.moves(macli.store, macli.now(), change)
-    return _shown(macli, moves, dry_run=dry_run, yes=yes)
+    return _shown(macli, moves, fire_events=fire_events, dry_run=dry_run, yes=yes)
 
 
-def _shown(macli: Macli, moves: Sequence[dict[str, Any]], *, dry_run: bool, yes: bool) -> bool:
+def _shown(macli: Macli, moves: Sequence[dict[str, Any]], *, fire_events: bool, dry_run: bool, yes: bool) -> bool:
     """Show who would move where, and ask; whether to go on."""
     count = sum(move["contacts"] for move in moves)
     for move in moves:
         way = f"{move['from'] or '(none)'} → {move['to'] or '(none)'}"
         macli.out.say(f"{way}: {move['contacts']:,} {people(move['contacts'])}")
+    heard = meant.heard(fire_events=fire_events)
     if dry_run:
-        macli.out.say(f"{count:,} {people(count)} would move; nothing was changed")
+        how = f", {heard}" if moves else ""
+        macli.out.say(f"{count:,} {people(count)} would move{how}; nothing was changed")
         return False
     if moves:
-        macli.out.confirm(f"move {count:,} {people(count)}, with events, which campaigns may wait for?", yes=yes)
+        macli.out.confirm(f"move {count:,} {people(count)}, {heard}?", yes=yes)
     return True
 
 
-def _say(macli: Macli, done: str, moved: int) -> None:
-    macli.out.say(f"{done}; {moved:,} {people(moved)} moved")
+def _say(macli: Macli, done: str, moved: int, *, fire_events: bool) -> None:
+    silent = meant.SILENT if moved and not fire_events else ""
+    macli.out.say(f"{done}; {moved:,} {people(moved)} moved{silent}")

@@ -18,18 +18,18 @@ _AT = "CASE WHEN stay.entered_at > {now} THEN stay.entered_at ELSE {now} END"
 """Now, but not before the stay it ends began: events and clocks can be ahead."""
 
 
-def settle(store: Store, now: datetime, cause: str, *, among: str | None = None) -> int:
+def settle(store: Store, now: datetime, cause: str, *, among: str | None = None, silently: bool = True) -> int:
     """Bring contacts to the stage their present score leads to, up only; how many moved.
 
     ``among`` is a query of contact ids, without it all are meant. With the setting ``stages.demote`` they
-    go down too.
+    go down too. Records stage.entered unless ``silently``.
     """
     with store.write():
         ladder = stages.ladder(store)
         if not ladder:
             return 0
         _gather(store, now, ladder, among)
-        return _carry_out(store, now, ladder, cause)
+        return _carry_out(store, now, ladder, cause, silently=silently)
 
 
 def unsettled(store: Store, now: datetime) -> list[dict[str, Any]]:
@@ -77,20 +77,24 @@ def moves(store: Store, now: datetime, change: Change) -> list[dict[str, Any]]:
     return _told(store, ladder) if ladder else []
 
 
-def make(store: Store, now: datetime, change: Change) -> int:
-    """Change the stages, and move who stands elsewhere by that; how many. Raises UsageError, UnknownName."""
+def make(store: Store, now: datetime, change: Change, *, silently: bool = True) -> int:
+    """Change the stages, and move who stands elsewhere by that; how many.
+
+    Records stage.entered unless ``silently``. Raises UsageError, UnknownName, OperationFailed.
+    """
     with store.write():
         before = _steps(store)
         after = change.of(before)
         if isinstance(change, Remove):
-            moved = _carry_out(store, now, _prepare(store, now, change, before), "thresholds")
+            ladder = _prepare(store, now, change, before)
+            moved = _carry_out(store, now, ladder, "thresholds", silently=silently)
             stages.remove(store, to_ms(now), before[place_of(before, change.name)].id)
         for place, step in enumerate(after, 1):
             if step.id:
                 stages.place(store, to_ms(now), step.id, place, step.threshold)
             else:
                 stages.put(store, to_ms(now), step.name, step.threshold, place, step.description)
-        return moved if isinstance(change, Remove) else settle(store, now, "thresholds")
+        return moved if isinstance(change, Remove) else settle(store, now, "thresholds", silently=silently)
 
 
 def describe(store: Store, now: datetime, name: str, *, rename: str | None, description: str | None) -> None:
