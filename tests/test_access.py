@@ -573,6 +573,32 @@ def test_p10_what_a_hidden_campaign_did_is_told_without_its_words(company: Path,
     assert as_(macli, company, "", "campaign cancel Hiddenworks --yes").code == 0
 
 
+def test_p10_what_one_may_see_is_shown_whole_and_not_started(company: Path, macli: Run) -> None:
+    as_(macli, company, "", "campaign create Mixmail --segment Ownlist --template Hiddenmail --category Open")
+    as_(macli, company, "", "campaign create Mixlist --segment Hiddenlist --template Ownmail --category Open")
+    for name, part in (("Mixmail", "template 'Hiddenmail'"), ("Mixlist", "segment 'Hiddenlist'")):
+        ran = as_(macli, company, "anna", f"campaign show {name} --json")
+        assert ran.code == 0, ran
+        assert f"may not see the {part}" in ran.out
+        assert as_(macli, company, "anna", f"campaign send {name} --yes").code == 3
+    assert '"segments": [' in ran.out
+    preview = as_(macli, company, "anna", f"campaign preview Mixlist --contact {PERSON}")
+    assert preview.code == 0, preview
+    assert as_(macli, company, "anna", f"campaign preview Mixmail --contact {PERSON}").code == 3
+    for name in ("Mixmail", "Mixlist"):
+        assert as_(macli, company, "", f"campaign rm {name}").code == 0
+
+
+def test_p10_the_names_hidden_segments_had_stay_hidden(company: Path, macli: Run) -> None:
+    as_(macli, company, "", "segment create Hiddenold --static --category Hiddenbox")
+    as_(macli, company, "", f"segment add Hiddenold {PERSON}")
+    assert as_(macli, company, "", "segment rename Hiddenold Hiddennew").code == 0
+    for line in ("", "segment rm Hiddennew"):
+        assert not line or as_(macli, company, "", line).code == 0
+        assert "Hiddenold" in as_(macli, company, "", "event list").out
+        assert "Hidden" not in as_(macli, company, "anna", "event list").out
+
+
 def test_p10_a_hidden_rule_is_not_told_by_what_is_built_on_it(company: Path, macli: Run) -> None:
     secret = 'email contains "@wanted.example"'
     assert as_(macli, company, "", f"segment edit Hiddenspare --rule '{secret}'").code == 0

@@ -66,7 +66,7 @@ def _selected(store: Store, campaign: Campaign, contact: Row, now: datetime, zon
 def _holds(store: Store, rule: str, contact: Row, now: datetime, zone: ZoneInfo) -> bool:
     from macli.selection import where_of
 
-    where = where_of(store, rule, now, zone)
+    where = where_of(store, rule, now, zone, stored=True)
     found = store.value(
         f"SELECT 1 FROM contacts WHERE contacts.id = :preview_id AND ({where.sql})",
         {**where.params, "preview_id": contact["id"]},

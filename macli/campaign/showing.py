@@ -10,6 +10,7 @@ from macli.campaign.definition import Campaign
 from macli.campaign.loading import load
 from macli.campaign.readiness import findings
 from macli.campaign.starts import starts_of
+from macli.errors import NotPermitted
 from macli.store import Store, campaigns
 from macli.store.connection import Row
 
@@ -19,6 +20,8 @@ _TO_COME = ("draft", "scheduled")
 def shown(store: Store, row: Row, *, setting: Callable[[str], Any], now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     """Everything about a campaign, ready to be written."""
     campaign = load(store, row["id"], row["current_version"]).campaign
+    with store.whole():
+        segments = campaigns.segments_of(store, row["id"])
     facts: dict[str, Any] = {
         "name": row["name"],
         "state": row["state"],
@@ -28,7 +31,7 @@ def shown(store: Store, row: Row, *, setting: Callable[[str], Any], now: datetim
         "channel": campaign.default_channel,
         "purpose": campaign.purpose,
         "sender": _sender(campaign),
-        "segments": campaigns.segments_of(store, row["id"]),
+        "segments": segments,
         "entry": describe.entry_in_words(campaign.entry),
         "watches": score_events.in_words(campaign),
         "exit": campaign.exit,
@@ -42,11 +45,18 @@ def shown(store: Store, row: Row, *, setting: Callable[[str], Any], now: datetim
         "finished_at": row["finished_at"],
     }
     if row["state"] in _TO_COME:
-        found = findings(store, row, campaign, setting=setting, now=now, zone=zone)
         facts["starts"] = _starts(store, campaign, now, zone)
         facts["start_at"] = row["start_at"]
-        facts["notes"] = [f"{one.level}: {one.text}" for one in found]
+        facts["notes"] = _notes(store, row, campaign, setting=setting, now=now, zone=zone)
     return {name: value for name, value in facts.items() if value not in (None, [], {})}
+
+
+def _notes(store: Store, row: Row, campaign: Campaign, **context: Any) -> list[str]:
+    """What keeps the campaign from starting and what is worth a word; for who may not look into all of it, that."""
+    try:
+        return [f"{one.level}: {one.text}" for one in findings(store, row, campaign, **context)]
+    except NotPermitted as error:
+        return [f"error: {error.message}"]
 
 
 def _sender(campaign: Campaign) -> Mapping[str, str] | None:

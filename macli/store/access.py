@@ -81,7 +81,7 @@ class Limited(Store):
             ("may_see", 1, self._may_see),
             ("may_edit", 1, self._may_edit),
             ("may_change_staff", 0, self._may_change_staff),
-            ("tells_hidden", 1, self._tells_hidden),
+            ("tells_hidden", 2, self._tells_hidden),
             ("source_told", 1, self._source_told),
         ):
             self.connection.create_function(name, arguments, function)
@@ -109,9 +109,11 @@ class Limited(Store):
             )
         return bool(self._whole)
 
-    def _tells_hidden(self, properties: str) -> bool:
-        """Whether an event names something the person may not see."""
+    def _tells_hidden(self, event: str, properties: str) -> bool:
+        """Whether an event names something the person may not see, or a segment that is no more or renamed."""
         said = json.loads(properties)
+        if event in ("segment.entered", "segment.left"):
+            return str(said.get("segment")).casefold() not in self._seen_segments
         return any((word, str(said.get(word)).casefold()) in self._hidden_names for word in _WORDS.values())
 
     def _source_told(self, source: str | None) -> str | None:
@@ -123,6 +125,10 @@ class Limited(Store):
     def _hidden_campaigns(self) -> frozenset[int]:
         sql = "SELECT id FROM main.campaigns WHERE NOT may_see(category_id)"
         return frozenset(row["id"] for row in self.rows(sql))
+
+    @cached_property
+    def _seen_segments(self) -> frozenset[str]:
+        return frozenset(row["name"].casefold() for row in self.rows("SELECT name FROM segments"))
 
     @cached_property
     def _hidden_names(self) -> frozenset[tuple[str, str]]:
@@ -194,7 +200,7 @@ class Limited(Store):
     def shown(self, table: str) -> str:
         seen = f"({table}.campaign_id IS NULL OR {table}.campaign_id IN (SELECT id FROM campaigns))"
         if table == "events" and self._hidden_names:
-            return f"({seen} AND NOT tells_hidden(events.properties))"
+            return f"({seen} AND NOT tells_hidden(events.name, events.properties))"
         return seen
 
 
