@@ -175,6 +175,11 @@ def test_g1_deals_on_the_command_line(workspace: Path, macli: Run) -> None:
     assert macli("deal", "edit", "1", "--value", "1300", "--title", "25 seats").code == 0
     assert macli("deal", "win", "1").out == "deal 1 is won\n"
     assert macli("deal", "lose", "1").code == 1
+    macli("deal", "add", "5 seats", *money, "--owner", "anna")
+    assert macli("deal", "edit", "2", "--value", "", "--currency", "", "--owner", "").code == 0
+    emptied = json.loads(macli("deal", "show", "2", "--json").out)
+    assert [emptied[name] for name in ("title", "value", "currency", "owner")] == ["5 seats", None, None, None]
+    assert macli("deal", "rm", "2").code == 0
     report = json.loads(macli("deal", "report", "--json").out)
     assert report["by_owner"] == [
         {"owner": "anna", "currency": "EUR", "won": 1, "lost": 0, "rate": 1.0, "won_value": 1300.0, "lost_value": 0.0}

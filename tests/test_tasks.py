@@ -156,6 +156,10 @@ def test_g1_tasks_on_the_command_line(workspace: Path, macli: Run) -> None:
     assert [row["id"] for row in json.loads(ok("list", "--for", "ben", "--json"))] == []
     ok("edit", "1", "--for", "ben", "--due", "2026-03-01", "--title", "Call")
     assert [row["id"] for row in json.loads(ok("list", "--overdue", "--json"))] == [1]
+    ok("edit", "2", "--for", "anna", "--text", "the cellar")
+    ok("edit", "2", "--for", "", "--due", "", "--text", "")
+    emptied = json.loads(ok("show", "2", "--json"))
+    assert [emptied[name] for name in ("title", "description", "assignee", "due_at")] == ["Tidy up", "", None, None]
     assert ok("done", "1") == "task 1 is done\n"
     assert ok("done", "1") == "task 1 was closed already\n"
     assert [row["id"] for row in json.loads(ok("list", "--json"))] == [2]

@@ -106,20 +106,21 @@ def edit(
     currency: Currency = None,
     owner: Owner = None,
 ) -> None:
-    """Change what is sold, for how much, and whose deal it is.
+    """Change what is sold, for how much, and whose deal it is; '' takes away all but the title.
 
     Example: macli deal edit 3 --value 1500
     """
     from macli.people import deals
 
     macli = Macli.of(ctx)
-    given: dict[str, Any] = {
-        "title": title,
-        "value": None if value is None else deals.read_value(value),
-        "currency": None if currency is None else deals.read_currency(currency),
-        "owner_id": people.staff_id(macli, owner),
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = people.changes(
+        {"title": title, "value": value, "currency": currency, "owner_id": owner},
+        {
+            "value": deals.read_value,
+            "currency": deals.read_currency,
+            "owner_id": lambda name: people.staff_id(macli, name),
+        },
+    )
     deals.edit(macli.store, macli.now(), number, changes)
     macli.out.say(f"changed deal {number}")
 

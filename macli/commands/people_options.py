@@ -1,5 +1,6 @@
 """What the commands about people and their work share: whom a word means, and what a list is narrowed to."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -87,6 +88,15 @@ def show(macli: Macli, row: "Row", shape: str | None, flags: tuple[str, ...] = (
     if shape is None:
         found = {name: value for name, value in found.items() if value not in (None, "")}
     macli.out.record(found, shape=shape)
+
+
+def changes(given: Mapping[str, str | None], read: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    """What was given of an entry's columns, as they are kept: None for '' of those that have a way to ``read`` them."""
+    return {
+        name: text if name not in read else read[name](text) if text else None
+        for name, text in given.items()
+        if text is not None
+    }
 
 
 def typed(text: str) -> str:

@@ -1,6 +1,6 @@
 """``macli task``: what somebody here has to do, by when, about whom."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -107,20 +107,21 @@ def edit(
     due: Due = None,
     text: Text = None,
 ) -> None:
-    """Change what is to be done, by whom or by when.
+    """Change what is to be done, by whom or by when; --for '' and --due '' take that away.
 
     Example: macli task edit 12 --due 'in 2 days' --for ben
     """
     from macli.people import tasks
 
     macli = Macli.of(ctx)
-    given: dict[str, Any] = {
-        "title": title,
-        "assignee_id": people.staff_id(macli, assignee),
-        "due_at": people.due(macli, due),
-        "description": None if text is None else people.typed(text),
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
+    words = None if text is None else people.typed(text)
+    changes = people.changes(
+        {"title": title, "assignee_id": assignee, "due_at": due, "description": words},
+        {
+            "assignee_id": lambda name: people.staff_id(macli, name),
+            "due_at": lambda moment: people.due(macli, moment),
+        },
+    )
     tasks.edit(macli.store, macli.now(), number, changes)
     macli.out.say(f"changed task {number}")
 
