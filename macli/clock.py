@@ -89,6 +89,17 @@ def parse_duration(text: str) -> timedelta:
     return total
 
 
+LONGEST = timedelta(days=365_000)
+
+
+def parse_lasting(text: str) -> timedelta:
+    """As parse_duration, of what is added to times to come: no more than LONGEST, which no calendar ends before."""
+    span = parse_duration(text)
+    if span > LONGEST:
+        raise UsageError(f"{text!r} is too long a duration", hint="at most 1000 years")
+    return span
+
+
 def _unit(word: str) -> timedelta | None:
     word = word.lower()
     return _UNITS.get(word) or _UNITS.get(word.removesuffix("s"))

@@ -224,6 +224,8 @@ def test_an_automatic_entry_takes_those_who_meet_it_already_unless_told_otherwis
         ("- sned: hello", "'sned' is no action; did you mean 'send'?"),
         ("- wait: 3 daze", "'3 daze' is no duration"),
         ("- wait: -3 days", "'-3 days' is no duration"),
+        ("- wait: 1001 years", "'1001 years' is too long a duration"),
+        ("- task: {title: call, due: 9999999 days}", "'9999999 days' is too long a duration"),
         ("- wait: {until: '25:00'}", "'25:00'"),
         ("- wait: {until: '2026-12-24 10:00 Europe/Warsav'}", "'2026-12-24 10:00 Europe/Warsav'"),
         ("- {send: hello, wait: 3 days}", "'send' and 'wait' in one step; begin another with '- '"),

@@ -56,6 +56,7 @@ def test_a_value_is_read_as_its_type_when_set_and_when_read(
         ("quiet_hours.sms", "08:00-08:00"),
         ("max_lateness", "soon"),
         ("max_lateness", "0 s"),
+        ("retention.mails", "9999999 days"),
         ("retry.attempts", "0"),
         ("retry.attempts", "many"),
         ("tags.normalise", "perhaps"),

@@ -166,8 +166,8 @@ class Reader:
         try:
             # Only what is told from a date can lie before it.
             if path[-1:] == ("offset",) and text[:1] in "+-":
-                return clock.parse_duration(text[1:]) * (-1 if text[0] == "-" else 1)
-            return clock.parse_duration(text)
+                return clock.parse_lasting(text[1:]) * (-1 if text[0] == "-" else 1)
+            return clock.parse_lasting(text)
         except MacliError as error:
             return self.wrong(path, error.message, error.hint)
 

@@ -101,7 +101,7 @@ def points(text: str) -> int | None:
 
 
 def duration(text: str) -> timedelta:
-    span = clock.parse_duration(text)
+    span = clock.parse_lasting(text)
     if span <= timedelta():
         raise UsageError(f"{text!r}: no time at all")
     return span
