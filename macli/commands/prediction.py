@@ -43,7 +43,8 @@ def fit(
         since=None if since is None else parse_when(since, now=macli.now(), default=macli.zone),
         until=None if until is None else parse_when(until, now=macli.now(), default=macli.zone),
     )
-    found = predictions.fit(macli.store, macli.now(), asked, dry_run=dry_run)
+    with macli.out.progress("predicting") as progress:
+        found = predictions.fit(macli.store, macli.now(), asked, dry_run=dry_run, advance=progress.advance)
     if shape is not None:
         macli.out.record(found.told(), shape=shape)
     for line in found.lines():

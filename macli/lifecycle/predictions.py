@@ -1,6 +1,6 @@
 """Predictions from purchases: who has left for good, who buys again, how often and for how much."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -120,9 +120,17 @@ class _Models:
     weeks: float
 
 
-def fit(store: Store, now: datetime, asked: Options, *, dry_run: bool = False) -> Fit:
+def fit(
+    store: Store,
+    now: datetime,
+    asked: Options,
+    *,
+    dry_run: bool = False,
+    advance: Callable[[int], None] = lambda contacts: None,
+) -> Fit:
     """Fit the models to the purchases and predict for all who made one; with ``dry_run``, keep nothing.
 
+    ``advance`` is told of contacts whose predictions are kept.
     Raises OperationFailed where numpy and scipy are missing, or where the purchases say too little.
     """
     _need_numbers()
@@ -139,9 +147,8 @@ def fit(store: Store, now: datetime, asked: Options, *, dry_run: bool = False) -
     kept = None
     if not dry_run:
         store.keep_in_memory(_CACHE_MB)
-        with store.write():
-            _predict(store, models)
-            kept = predictions.keep(store, now, model, as_of=window.until)
+        _predict(store, models)
+        kept = predictions.keep(store, now, model, as_of=window.until, advance=advance)
         store.keep_in_memory(_USUAL_CACHE_MB)
     stale = window.until < predictions.fresh_since(store, now)
     return Fit(model=model, contacts=contacts, kept=kept, no_spend=no_spend, stale=stale)

@@ -1,4 +1,4 @@
-"""Predictions from elsewhere: a file with a contact and its probabilities in each row, kept all at once."""
+"""Predictions from elsewhere: a file with a contact and its probabilities in each row."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -115,8 +115,7 @@ def import_scores(
     kept = None
     if taken and not dry_run:
         said = Model(name=model or source.name, source="import", at=to_ms(now), params={}, quality={})
-        with store.write():
-            kept = predictions.keep(store, now, said, as_of=to_ms(now))
+        kept = predictions.keep(store, now, said, as_of=to_ms(now))
     return Told(
         taken=taken,
         refused=refused,

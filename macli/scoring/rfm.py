@@ -17,7 +17,7 @@ from macli.scoring.rfm_definition import Definition, read
 from macli.store import Row, Store, rfm, settings
 
 SOURCE = "rfm"
-STEP = 10_000
+STEP = 20_000
 """How many contacts are written while others wait."""
 
 

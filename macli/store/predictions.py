@@ -1,14 +1,15 @@
 """Predictions of contacts: how likely each has left for good or buys again, and the models that say so."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 from macli.clock import to_ms
 from macli.config import likelihoods
-from macli.errors import UnknownName
+from macli.errors import OperationFailed, UnknownName
 from macli.model import Where
 from macli.store import settings
 from macli.store.connection import Row, Store
@@ -19,6 +20,8 @@ COLUMNS = ("contact", "kind", "likelihood", "percent", "expected", "spend", "mod
 OF_ONE = ("kind", "likelihood", "percent", "expected", "spend", "horizon_days", "model", "fitted_at", "predicted_at")
 MODELS = ("name", "source", "fitted_at", "contacts", "in_force", "horizon_days", "params", "tested")
 _ALL = 2**62
+STEP = 50_000
+"""How many contacts are written while others wait."""
 
 
 def check_kind(text: str) -> str:
@@ -76,35 +79,86 @@ CREATE TEMP TABLE IF NOT EXISTS predicted (
 
 def put(store: Store, rows: Iterable[tuple[Any, ...]]) -> None:
     """Put (contact id, churn, purchase, expected, spend) into ``predicted``; None is nothing said."""
-    store.executemany(_PUT, rows)
+    waiting = iter(rows)
+    while some := list(islice(waiting, _AT_ONCE)):
+        store.execute(f"{_PUT}{', '.join([_VALUES] * len(some))}", list(chain.from_iterable(some)))
 
 
-_PUT = """
-INSERT INTO predicted (contact_id, churn, purchase, expected, spend)
-VALUES (?, ?, ?, ?, ?)
+_PUT = "INSERT INTO predicted (contact_id, churn, purchase, expected, spend) VALUES "
+_VALUES = "(?, ?, ?, ?, ?)"
+_AT_ONCE = 5_000
+"""Outside a transaction a statement for each row takes ten times as long."""
+
+
+def keep(
+    store: Store, now: datetime, model: Model, *, as_of: int, advance: Callable[[int], None] = lambda contacts: None
+) -> Kept:
+    """Keep what is in ``predicted`` as the model's predictions as of a time (UTC ms), in steps: not inside a write.
+
+    They stand in the place of those a contact had of the same kind from earlier models. A fit also ends what
+    earlier fits said of others. Contacts whose band is another one than before are touched, and no others.
+    What was stopped on its way has kept some, and the next finishes it. ``advance`` is told of contacts kept.
+    Raises OperationFailed where all predictions are taken away meanwhile.
+    """
+    known = {"now": to_ms(now), "fresh": fresh_since(store, now), "as_of": as_of}
+    with store.write():
+        known["model"] = _add_model(store, model)
+    store.execute("CREATE TEMP TABLE IF NOT EXISTS touched (contact_id INTEGER PRIMARY KEY)")
+    churn = purchase = changed = 0
+    for contacts, those in _steps(store, "predicted"):
+        with store.write():
+            for_churn, for_purchase, touched = _keep_some(store, {**known, **those})
+        churn, purchase, changed = churn + for_churn, purchase + for_purchase, changed + touched
+        advance(contacts)
+    if model.source == "fit":
+        changed += _end_earlier(store, known)
+    with store.write():
+        store.execute(_COUNT, {"model": known["model"], "contacts": max(churn, purchase)})
+    return Kept(churn=churn, purchase=purchase, changed=changed)
+
+
+def _steps(store: Store, table: str) -> Iterator[tuple[int, dict[str, int]]]:
+    """(how many, the ids they are between) of a table's contacts, some thousands at a time."""
+    after = 0
+    while True:
+        step = store.row(_STEP.format(table=table), {"after": after, "most": STEP})
+        if step is None or not step["contacts"]:
+            return
+        yield step["contacts"], {"after": after, "upto": step["upto"]}
+        after = step["upto"]
+
+
+_STEP = """
+SELECT count(*) AS contacts, max(contact_id) AS upto
+FROM (SELECT DISTINCT contact_id FROM {table} WHERE contact_id > :after ORDER BY contact_id LIMIT :most) AS step
 """
 
 
-def keep(store: Store, now: datetime, model: Model, *, as_of: int) -> Kept:
-    """Keep what is in ``predicted`` as the model's predictions as of a time (UTC ms). Inside a write.
-
-    They stand in the place of those a contact had of the same kind. A fit also ends what earlier fits said
-    of others. Contacts whose band is another one than before are touched, and no others.
-    """
-    fresh = fresh_since(store, now)
-    known = {"now": to_ms(now), "fresh": fresh, "as_of": as_of, "model": _add_model(store, model)}
-    store.execute("CREATE TEMP TABLE IF NOT EXISTS touched (contact_id INTEGER PRIMARY KEY)")
+def _keep_some(store: Store, known: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Keep those of a step; how many of each kind, and of how many contacts the band changed."""
+    if store.value("SELECT count(*) FROM prediction_models WHERE id = :model", known) == 0:
+        raise OperationFailed("all predictions were taken away meanwhile", hint="the same command makes them anew")
     store.execute("DELETE FROM touched")
     for kind in KINDS:
         store.execute(_CHANGED.format(kind=kind, new=likelihoods.sql(kind), old=likelihoods.sql("probability")), known)
     churn = store.execute(_KEEP.format(kind="churn", expected="NULL", spend="NULL"), known)
     purchase = store.execute(_KEEP.format(kind="purchase", expected="expected", spend="spend"), known)
-    if model.source == "fit":
-        store.execute(_ENDED, known)
-        store.execute(f"DELETE FROM predictions WHERE {_EARLIER}", known)
-    changed = store.execute(_TOUCH, known)
-    store.execute(_COUNT, {"model": known["model"], "contacts": max(churn, purchase)})
-    return Kept(churn=churn, purchase=purchase, changed=changed)
+    return churn, purchase, store.execute(_TOUCH, known)
+
+
+def _end_earlier(store: Store, known: Mapping[str, Any]) -> int:
+    """Take away what earlier fits said of contacts that this one says nothing of; of how many it counted."""
+    store.execute(_STAGE_ENDED)
+    store.execute("DELETE FROM ended")
+    store.execute(_ENDED, known)
+    changed = 0
+    for _, those in _steps(store, "ended"):
+        with store.write():
+            store.execute("DELETE FROM touched")
+            store.execute(_ENDED_TOUCHED, {**known, **those})
+            store.execute(_END, {**known, **those})
+            changed += store.execute(_TOUCH, known)
+    return changed
 
 
 def _add_model(store: Store, model: Model) -> int:
@@ -144,6 +198,8 @@ LEFT JOIN predictions
   AND predictions.kind = '{kind}'
   AND predictions.predicted_at >= :fresh
 WHERE predicted.{kind} IS NOT NULL
+  AND predicted.contact_id > :after
+  AND predicted.contact_id <= :upto
   AND coalesce(CASE WHEN :as_of >= :fresh THEN {new} END, -1) <> coalesce({old}, -1)
 ON CONFLICT DO NOTHING
 """
@@ -153,23 +209,39 @@ INSERT INTO predictions (contact_id, kind, probability, expected, spend, model_i
 SELECT contact_id, '{kind}', {kind}, {expected}, {spend}, :model, :as_of
 FROM predicted
 WHERE {kind} IS NOT NULL
+  AND contact_id > :after
+  AND contact_id <= :upto
   AND contact_id IN (SELECT id FROM contacts WHERE removed_at IS NULL)
 ORDER BY contact_id
 ON CONFLICT (contact_id, kind) DO UPDATE
 SET probability = excluded.probability, expected = excluded.expected, spend = excluded.spend,
   model_id = excluded.model_id, predicted_at = excluded.predicted_at
+WHERE predictions.model_id <= excluded.model_id
 """
 
-_EARLIER = "model_id IN (SELECT id FROM prediction_models WHERE source = 'fit' AND id <> :model)"
+_STAGE_ENDED = "CREATE TEMP TABLE IF NOT EXISTS ended (contact_id INTEGER PRIMARY KEY)"
+
+_EARLIER = "model_id IN (SELECT id FROM prediction_models WHERE source = 'fit' AND id < :model)"
 
 _ENDED = f"""
-INSERT INTO touched (contact_id)
-SELECT contact_id
+INSERT INTO ended (contact_id)
+SELECT DISTINCT contact_id
 FROM predictions
 WHERE {_EARLIER}
-  AND predicted_at >= :fresh
-ON CONFLICT DO NOTHING
 """
+
+_OF_ENDED = f"""{_EARLIER}
+  AND contact_id IN (SELECT contact_id FROM ended WHERE contact_id > :after AND contact_id <= :upto)"""
+
+_ENDED_TOUCHED = f"""
+INSERT INTO touched (contact_id)
+SELECT DISTINCT contact_id
+FROM predictions
+WHERE {_OF_ENDED}
+  AND predicted_at >= :fresh
+"""
+
+_END = f"DELETE FROM predictions WHERE {_OF_ENDED}"
 
 _TOUCH = """
 UPDATE contacts
@@ -179,15 +251,22 @@ WHERE id IN (SELECT contact_id FROM touched)
 
 
 def clear(store: Store, now: datetime) -> int:
-    """Take away all predictions and models; how many contacts had one."""
+    """Take away all predictions and models, in steps; how many contacts had one."""
+    cleared = 0
+    for _, those in _steps(store, "predictions"):
+        with store.write():
+            cleared += store.execute(_LOOK_AGAIN, {"now": to_ms(now), **those})
+            store.execute("DELETE FROM predictions WHERE contact_id > :after AND contact_id <= :upto", those)
     with store.write():
-        known = {"now": to_ms(now)}
-        cleared = store.execute(
-            "UPDATE contacts SET updated_at = :now WHERE id IN (SELECT contact_id FROM predictions)", known
-        )
-        store.execute("DELETE FROM predictions")
-        store.execute("DELETE FROM prediction_models")
+        store.execute("DELETE FROM prediction_models WHERE id NOT IN (SELECT model_id FROM predictions)")
     return cleared
+
+
+_LOOK_AGAIN = """
+UPDATE contacts
+SET updated_at = :now
+WHERE id IN (SELECT contact_id FROM predictions WHERE contact_id > :after AND contact_id <= :upto)
+"""
 
 
 # Reading
@@ -280,13 +359,15 @@ def models(store: Store, now: datetime) -> list[dict[str, Any]]:
 
 
 _MODELS = """
-SELECT name, source, fitted_at, contacts, horizon_days, params, quality, (
-    SELECT count(DISTINCT contact_id)
-    FROM predictions
-    WHERE predictions.model_id = prediction_models.id
-      AND predictions.predicted_at >= :fresh
-  ) AS in_force
+SELECT name, source, fitted_at, contacts, horizon_days, params, quality,
+  coalesce(counted.in_force, 0) AS in_force
 FROM prediction_models
+LEFT JOIN (
+  SELECT model_id, count(DISTINCT contact_id) AS in_force
+  FROM predictions
+  WHERE predicted_at >= :fresh
+  GROUP BY model_id
+) AS counted ON counted.model_id = prediction_models.id
 ORDER BY fitted_at DESC, id DESC
 """
 
@@ -299,7 +380,7 @@ def _tested(quality: Mapping[str, Any]) -> str:
 
 
 def last_fit(store: Store) -> Row | None:
-    """The latest fit: fitted_at, horizon_days, params (JSON); None where none was made."""
+    """The latest fit that was kept to its end: fitted_at, horizon_days, params (JSON); None where none was."""
     return store.row(_LAST_FIT)
 
 
@@ -307,6 +388,7 @@ _LAST_FIT = """
 SELECT fitted_at, horizon_days, params
 FROM prediction_models
 WHERE source = 'fit'
+  AND contacts > 0
 ORDER BY fitted_at DESC, id DESC
 LIMIT 1
 """
