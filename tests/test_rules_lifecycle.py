@@ -390,6 +390,9 @@ def test_bands_of_readiness_are_a_setting(store: Store) -> None:
         ("churn >= 60 %", "not '%'", "%"),
         ("stage = Purchase", "no attribute named 'stage'", "stage"),
         ("plan is gold", "'plan' is compared with =", "plan"),
+        ('"stage" is at least Purchase', "only a stage is at least another", '"stage"'),
+        ('"owner" in group sales', "only an owner is in a group of staff", '"owner"'),
+        ('"score" reached 5', "not 'reached'", "reached"),
         ("plan is at least gold", "only a stage is at least another", "plan"),
         ("plan in group sales", "only an owner is in a group of staff", "plan"),
         ("owner is anna for at least 3 days", "since when is not asked of owners", "3"),
@@ -414,10 +417,21 @@ def test_a_tag_in_any_script_may_be_asked_for_before_it_has_points(store: Store)
     assert selected(store, 'score("tag:Жёлтый") = 0') == [1]
 
 
-def test_a_sign_apart_from_its_number_is_told_where_it_belongs(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ("churn >= 60 %", "write the sign at the number: 60%"),
+        ("stage is not Purchase", "write: not stage is …"),
+        ('tagged vip and Co-owner is not "Anna"', "write: not Co-owner is …"),
+        ("plan is not gold", "write: plan != …"),
+        ("score at least 50", "write >= or <="),
+        ("score(old) at most 5", "write >= or <="),
+    ],
+)
+def test_what_is_said_in_other_words_is_told_in_those_of_the_language(store: Store, rule: str, hint: str) -> None:
     with pytest.raises(RuleError) as caught:
-        selection.check(store, "churn >= 60 %", NOW, ZONE)
-    assert caught.value.hint == "write the sign at the number: 60%"
+        selection.check(store, rule, NOW, ZONE)
+    assert caught.value.hint == hint
 
 
 def test_a_stage_that_was_removed_is_named_by_no_new_rule_and_an_old_one_goes_on() -> None:
@@ -499,6 +513,7 @@ def test_a_rule_says_what_can_change_its_answer(rule: str, timely: bool, reads: 
     [
         ("score >= 50", "scores_points (scope_id=? AND points>?)"),
         ("score < 50", "scores_points (scope_id=? AND points>?)"),
+        ("score = 50", "scores_points (scope_id=? AND points=?)"),
         ("score(old) between 3 and 9", "scores_points (scope_id=? AND points>? AND points<?)"),
         ("readiness is hot", "scores_points (scope_id=? AND points>?)"),
         ("stage is Purchase", "stage_stays_stage (stage_id=?)"),
@@ -524,6 +539,13 @@ def test_asked_of_one_contact_no_table_is_read_whole(store: Store, rule: str) ->
     sql = f"EXPLAIN QUERY PLAN SELECT 1 FROM contacts WHERE contacts.id = 1 AND {where.sql}"
     plan = [row["detail"] for row in store.rows(sql, where.params)]
     assert not [line for line in plan if line.startswith("SCAN") and "CONSTANT ROW" not in line], plan
+
+
+def test_whose_score_is_0_is_asked_of_each_and_not_gathered_twice(store: Store) -> None:
+    for rule in ("score = 0", "not score between 0 and 5", "score between -3 and 20"):
+        plan = "\n".join(selection.plan(store, selection.where_of(store, rule, NOW, ZONE)))
+        assert "PRIMARY KEY (contact_id=? AND scope_id=?)" in plan
+        assert "MULTI-INDEX" not in plan
 
 
 def test_rules_that_name_none_of_it_read_none_of_it(store: Store) -> None:

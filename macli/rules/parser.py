@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from macli.errors import did_you_mean
 from macli.rules.asked import Name
 from macli.rules.errors import Misread, RuleError
-from macli.rules.readers import READERS, reads
+from macli.rules.readers import READERS, SAID, reads
 from macli.rules.sql import DEEPEST
 from macli.rules.tree import And, Or, Rule, depth, negate
 from macli.rules.values import Literal, unquote
@@ -234,6 +234,12 @@ def _hint(text: str, at: int, expected: set[str]) -> str | None:
         return "write the sign at the number: 60%"
     if text[at : at + 1] == "=" and text[:at].endswith("="):
         return "one = is enough"
+    if "SET" in expected and (asked := _IS_NOT(text[:at])):
+        return (
+            f"write: not {asked[1]} is …" if asked[1].casefold() in (*SAID, "co-owner") else f"write: {asked[1]} != …"
+        )
+    if "ORDER" in expected and _word_at(text, at).casefold() == "at":
+        return "write >= or <="
     if "AT" in expected and text[at : at + 1].isdigit():
         return f"say at least {_word_at(text, at)}, at most {_word_at(text, at)} or exactly {_word_at(text, at)}"
     if "AND" in expected and _word_at(text, at)[:1].isalnum() and "DATETIME" not in expected:
@@ -241,6 +247,7 @@ def _hint(text: str, at: int, expected: set[str]) -> str | None:
     return None
 
 
+_IS_NOT = re.compile(r"([\w-]+)\s+is\s+not\s+$", re.IGNORECASE).search
 _BEFORE = re.compile(r"(\w+)\s*$").search
 
 

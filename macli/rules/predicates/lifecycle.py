@@ -203,7 +203,7 @@ def stage_is(name: Name, stage: Literal, stay: Duration | None) -> Rule:
 
 @reads("is_at_least")
 def is_at_least(name: Name, stage: Literal) -> Rule:
-    if name.text.casefold() != "stage":
+    if name.quoted or name.text.casefold() != "stage":
         raise Misread("only a stage is at least another", name.at, hint="write >=")
     return Stage(stage=stage, later=True, at=name.at)
 

@@ -119,6 +119,6 @@ def owned_by(who: Literal) -> Rule:
 
 @reads("in_group")
 def in_group(name: Name, group: Literal) -> Rule:
-    if name.text.casefold() != "owner":
+    if name.quoted or name.text.casefold() != "owner":
         raise Misread("only an owner is in a group of staff", name.at, hint="write: owner in group NAME")
     return Owner(group=group, at=name.at)
