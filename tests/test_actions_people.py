@@ -193,6 +193,20 @@ def test_t3_the_shipped_hand_over_brings_a_task_for_the_owner_once_in_ninety_day
     }
 
 
+def test_a_campaign_that_names_who_has_left_says_so_when_it_starts(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "anna")
+    macli("staff", "edit", "anna", "--off")
+    folder = workspace / "call"
+    folder.mkdir()
+    (folder / "campaign.yaml").write_text(
+        "name: call\nentry: {rule: everyone}\nsteps:\n  - task: {title: x, staff: Anna}\n"
+    )
+    assert macli("apply", str(folder)).code == 0
+    ran = macli("campaign", "activate", "call")
+    assert ran.code == 0
+    assert "anna has left the staff, and is given nothing\n" in ran.err
+
+
 @pytest.mark.parametrize(
     ("step", "said"),
     [

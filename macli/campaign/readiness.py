@@ -7,12 +7,12 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from macli.actions.sending import Send
-from macli.campaign.definition import Campaign
+from macli.campaign.definition import Campaign, Parsed
 from macli.campaign.entry_rule import audience_rule, condition_rule
 from macli.campaign.steps import Node
 from macli.errors import did_you_mean
 from macli.model import ChannelKind, Purpose, Where
-from macli.store import Store
+from macli.store import Store, staff
 from macli.store.connection import Row
 
 Setting = Callable[[str], Any]
@@ -68,6 +68,7 @@ def findings(
         return found
     steps = list(sending_steps(store, campaign))
     found += _conversion(store, campaign)
+    found += _left(store, parsed)
     found += _shape(row["name"], campaign, steps)
     for step in steps:
         found += _carrier(step)
@@ -145,6 +146,14 @@ def _shape(name: str, campaign: Campaign, steps: list[SendingStep]) -> Iterator[
         yield _warning(
             "it starts from an open, which is a weak sign: who blocks pictures never opens, and a program may"
         )
+
+
+def _left(store: Store, parsed: Parsed) -> Iterator[Finding]:
+    for mention in parsed.mentions:
+        if mention.kind == "StaffName" and not (member := staff.get(store, mention.text))["active"]:
+            yield _warning(
+                f"{parsed.places.name(mention.path)}: {member['name']} has left the staff, and is given nothing"
+            )
 
 
 def _carrier(step: SendingStep) -> Iterator[Finding]:
