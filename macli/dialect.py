@@ -44,6 +44,9 @@ class Dialect(Protocol):
     def joined(self, expression: str) -> str:
         """The whole numbers of a group in one text, commas between them."""
 
+    def gathered(self, expression: str) -> str:
+        """The texts of a group as a JSON array, without those that are NULL."""
+
     def casefold(self, text: str) -> str:
         """The text folded for comparison without case, in any script."""
 
@@ -110,6 +113,9 @@ class Sqlite:
 
     def joined(self, expression: str) -> str:
         return f"group_concat({expression})"
+
+    def gathered(self, expression: str) -> str:
+        return f"json_group_array({expression}) FILTER (WHERE {expression} IS NOT NULL)"
 
     def casefold(self, text: str) -> str:
         return f"casefold({text})"

@@ -25,6 +25,10 @@ TABLE_ROWS = 10_000
 """A table is laid out in memory, so it ends here and says so; CSV and JSON stream without end."""
 
 
+class Share(float):
+    """A part of a whole, 0 to 1: people read 8.5 %, programs the number."""
+
+
 class Output:
     """Where a run writes. ``zone``, ``colors`` and ``log`` are asked only when something needs them."""
 
@@ -224,6 +228,8 @@ class Output:
             return "yes" if value else "no"
         if isinstance(value, int) and is_time(column):
             return self.when(value)
+        if isinstance(value, Share):
+            return f"{round(100 * value, 1):g} %"
         if isinstance(value, float):
             # Twelve digits hide what floats are like; from a milliard on they would hide an amount's cents.
             return f"{value:.12g}" if abs(value) < 1e9 else f"{value:.15g}"

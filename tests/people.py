@@ -62,7 +62,7 @@ _ROWS = (
     SELECT :contact, min(id), :now, :now, 'by hand, for ' || :who FROM stages
     """,
     """
-    INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, cause)
+    INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, source)
     SELECT :contact, funnel_id, id, :now, 'by hand, for ' || :who FROM funnel_stages WHERE name = 'Lead'
     """,
     """

@@ -877,7 +877,7 @@ def _keep_life(store: Store, key: int, contact: dict[str, Any]) -> None:
     now = {FUNNEL_OF[stage]: (stage, entered, None) for stage, entered in contact["funnels"].items()}
     for stay in (*((stage, 0, 1) for stage in contact["left_funnels"]), *now.values()):
         store.execute(
-            "INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, left_at, cause)"
+            "INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, left_at, source)"
             " VALUES (?, ?, ?, ?, ?, 'x')",
             (key, FUNNEL_OF[stay[0]], *stay),
         )

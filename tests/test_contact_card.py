@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from world import NOW, World, add_contacts, new_world
 
 from macli import contacts, events
 from macli.clock import to_ms
-from macli.lifecycle import points
+from macli.lifecycle import decaying, points
 from macli.model import NewEvent
 from macli.reports import card
 from macli.scoring import wording
@@ -61,7 +62,7 @@ def test_t6_the_card_shows_scores_readiness_and_the_events_that_made_them(world:
         ("mail clicked", 20, 2),
         ("mail opened", 5, 1),
     ]
-    assert [(one["event"], one["points"]) for one in told["points"]] == [
+    assert [(one["event"], one["points"]) for one in told["last_points"]] == [
         ("email.clicked", 10),
         ("email.clicked", 10),
         ("points.given", 7),
@@ -72,12 +73,26 @@ def test_t6_the_card_shows_scores_readiness_and_the_events_that_made_them(world:
     assert "tag:SHOES 7" in text
 
 
+def test_the_card_shows_the_events_that_gave_points_and_decay_in_one_sum(world: World, macli: Run) -> None:
+    settings.put(world.store, NOW, "points.decay", "50 % every 30 days")
+    happened(world.store, *["email.clicked"] * 6, "email.opened")
+    decaying.sweep(world.store, NOW + timedelta(days=31))
+    told = read(world, macli)
+    assert (told["score"], told["decayed"]) == (32, -33)
+    assert [one["event"] for one in told["last_points"]] == ["email.opened", *["email.clicked"] * 4]
+    text = shown(world, macli)
+    assert "32 (warm); -33 by decay, which macli points show lists" in text
+    assert "last points\n" in text
+    ledger = json.loads(macli("--workspace", str(world.path), "points", "show", ANN, "--json", at=NOW).out)["ledger"]
+    assert sum(one["points"] for one in ledger if one["event"] == "decay") == -33
+
+
 def test_the_card_shows_the_stage_since_when_by_what_and_what_would_move_it(world: World, macli: Run) -> None:
     happened(world.store, "email.opened", "email.clicked", "email.clicked")
     told = read(world, macli)
     assert told["stage"] == {
         "stage": "Consideration",
-        "since_at": "2026-12-01T09:00:02Z",
+        "entered_at": "2026-12-01T09:00:02Z",
         "score": 25,
         "cause": "points",
         "event": "email.clicked",
@@ -131,7 +146,7 @@ def fill(store: Store) -> None:
             """INSERT INTO funnels (id, name, name_key, created_at, updated_at)
                VALUES (1, 'Sales', 'sales', :now, :now)""",
             "INSERT INTO funnel_stages (id, funnel_id, name, name_key, position) VALUES (1, 1, 'Offer', 'offer', 1)",
-            """INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, cause)
+            """INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, source)
                VALUES (1, 1, 1, :now, 'cli')""",
             """INSERT INTO deals (contact_id, title, funnel_id, stage_id, value, currency, state, source, created_at,
                updated_at) VALUES (1, 'ten chairs', 1, 1, 900, 'EUR', 'open', 'cli', :now, :now),
@@ -164,7 +179,7 @@ def test_the_card_shows_the_people_and_the_work_behind_the_contact(world: World,
     assert (churn["likelihood"], churn["model"], churn["fitted_at"]) == ("high", "BG/NBD", "2026-12-01T09:00:00Z")
     assert purchase["likelihood"] == "no data"
     text = shown(world, macli)
-    for words in ("high, 62 % (BG/NBD, fitted 2026-12-01 09:00:00)", "call back", "ten chairs", "no answer", "anna"):
+    for words in ("high, 62 % (BG/NBD, 2026-12-01 09:00:00)", "call back", "ten chairs", "no answer", "anna"):
         assert words in text
     assert "lost one" not in text
 

@@ -185,9 +185,11 @@ def test_g1_deals_on_the_command_line(workspace: Path, macli: Run) -> None:
         {"owner": "anna", "currency": "EUR", "won": 1, "lost": 0, "rate": 1.0, "won_value": 1300.0, "lost_value": 0.0}
     ]
     assert macli("deal", "report", "--format", "csv").out.startswith("owner,currency,won")
-    assert "won and lost" in macli("deal", "report").out
+    told = macli("deal", "report").out
+    assert ("won and lost" in told, "100 %" in told, told.startswith("open")) == (True, True, False)
     assert macli("deal", "reopen", "1").code == 0
     assert macli("deal", "rm", "1").code == 0
+    assert macli("deal", "report").out == "no deal is open, and none was closed\n"
     for wrong in (
         ("show", "1"),
         ("add", "x", "--value", "much"),

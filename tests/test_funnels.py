@@ -103,7 +103,7 @@ def test_taking_a_contact_out_closes_its_stay_and_is_an_event_once(world: World)
     assert stands(world.store, 1) == []
     assert told(world.store)[-1] == ("funnel.left", {"funnel": "Sales", "from": "Lead"})
     (row,) = funnels.history(world.store, 1)
-    assert (row["entered_at"], row["left_at"], row["cause"]) == (to_ms(NOW), to_ms(NOW + DAY), "test")
+    assert (row["entered_at"], row["left_at"], row["source"]) == (to_ms(NOW), to_ms(NOW + DAY), "test")
 
 
 def test_a_silent_move_is_no_event_but_the_contacts_have_changed(world: World) -> None:
@@ -392,7 +392,7 @@ def test_contacts_are_taken_out_and_their_history_is_shown(macli: Run, people: t
     assert "1 contact taken out of 'Sales'" in macli("funnel", "remove", "Sales", people[0]).out
     assert listed(macli, "event", "list", "--name", "funnel.left")[0]["properties"]["from"] == "Lead"
     (row,) = listed(macli, "funnel", "history", people[0])
-    assert (row["funnel"], row["stage"], row["cause"], row["left_at"] is None) == ("Sales", "Lead", "cli", False)
+    assert (row["funnel"], row["stage"], row["source"], row["left_at"] is None) == ("Sales", "Lead", "cli", False)
     assert "never stood in a funnel" in macli("funnel", "history", people[1]).out
 
 
@@ -417,8 +417,8 @@ def test_the_report_reads_well_and_in_json(macli: Run, people: tuple[str, ...]) 
     rows = listed(macli, "funnel", "report", "Sales")
     assert (rows[0]["entered"], rows[0]["conversion"], rows[2]["now"]) == (3, 33.3, 1)
     assert "33.3 %" in macli("funnel", "report", "Sales").out
-    assert listed(macli, "funnel", "report", "Sales", "--from", "in 1 day")[0]["entered"] == 0
-    assert macli("funnel", "report", "Sales", "--from", "tomorrow", "--to", "today").code == 2
+    assert listed(macli, "funnel", "report", "Sales", "--since", "in 1 day")[0]["entered"] == 0
+    assert macli("funnel", "report", "Sales", "--since", "tomorrow", "--until", "today").code == 2
 
 
 def test_p51_a_lead_becomes_a_customer_once_and_rules_see_it(macli: Run, people: tuple[str, ...]) -> None:

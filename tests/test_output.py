@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from macli.errors import UnknownName, UsageError
-from macli.output import Output
+from macli.output import Output, Share
 from macli.shapes import csv_rows, printable
 
 ROWS = [
@@ -33,6 +33,18 @@ def test_plain_is_for_people_who_pipe(out: Output, capsys: pytest.CaptureFixture
         "Ann              3  yes    2026-03-04 13:00:00",
         "Żółw | x        12  no",
     ]
+
+
+def test_people_read_a_share_in_percent_and_programs_the_number(
+    out: Output, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"band": "hot", "share": Share(0.0845)}, {"band": "cold", "share": Share(1)}, {"band": "-", "share": None}]
+    out.rows(rows)
+    assert capsys.readouterr().out.splitlines() == ["band      share", "hot       8.5 %", "cold      100 %", "-"]
+    out.rows(rows, shape="ndjson")
+    assert [json.loads(line)["share"] for line in capsys.readouterr().out.splitlines()] == [0.0845, 1, None]
+    out.rows(rows, shape="csv")
+    assert capsys.readouterr().out.split()[1] == "hot,0.0845"
 
 
 def test_markdown_keeps_its_columns_apart(out: Output, capsys: pytest.CaptureFixture[str]) -> None:

@@ -331,8 +331,8 @@ def test_rules_are_listed_moved_changed_and_forgotten(workspace: Path, macli: Ru
     macli("owner", "rule", "move", "two", "1")
     macli("owner", "rule", "edit", "one", "--round-robin", "NORTH", "--where", "", "--off")
     assert json.loads(macli("owner", "rule", "list", "--json").out) == [
-        {"position": 1, "name": "two", "to": None, "round_robin": "North", "rule": None, "active": True},
-        {"position": 2, "name": "one", "to": None, "round_robin": "North", "rule": None, "active": False},
+        {"position": 1, "name": "two", "to": None, "round_robin": "North", "where": None, "active": True},
+        {"position": 2, "name": "one", "to": None, "round_robin": "North", "where": None, "active": False},
     ]
     assert macli("owner", "rule", "rm", "two").code == 0
     assert macli("owner", "rule", "add", "ONE", "--to", "anna").code == 2

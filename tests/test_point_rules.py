@@ -116,7 +116,7 @@ def test_a_rule_of_ones_own_keeps_its_name_from_a_preset(world: World) -> None:
     rule(world.store, "Visit", "page.visited", 1)
     with pytest.raises(UsageError, match="of your own") as refused:
         presets.outlook(world.store, "salesmanago")
-    assert "--name" in (refused.value.hint or "")
+    assert "--rename" in (refused.value.hint or "")
 
 
 @pytest.mark.usefixtures("workspace")
@@ -194,12 +194,12 @@ def test_p38_a_new_rule_is_made_shown_changed_switched_off_and_forgotten(macli: 
     assert macli("points", "rule", "rm", "price list").code == 0
     told = json.loads(macli("points", "show", ANN, "--json").out)
     assert told["scores"][0]["score"] == 24
-    assert "rule 5, removed" in {row["rule"] for row in told["rules"]}
+    assert "rule 5, removed" in {row["rule"] for row in told["why"]}
 
 
 @pytest.mark.usefixtures("workspace")
 def test_t9_a_shipped_rule_can_be_changed_and_switched_off(macli: Run) -> None:
-    macli("points", "rule", "edit", "mail opened", "--points", "7", "--name", "newsletter opened")
+    macli("points", "rule", "edit", "mail opened", "--points", "7", "--rename", "newsletter opened")
     macli("points", "rule", "off", "page visited")
     macli("contact", "add", ANN)
     macli("event", "add", ANN, "email.opened")
@@ -209,9 +209,9 @@ def test_t9_a_shipped_rule_can_be_changed_and_switched_off(macli: Run) -> None:
 
 @pytest.mark.usefixtures("workspace")
 def test_a_rule_does_not_take_the_name_of_another(macli: Run) -> None:
-    refused = macli("points", "rule", "edit", "mail opened", "--name", "Mail Clicked")
+    refused = macli("points", "rule", "edit", "mail opened", "--rename", "Mail Clicked")
     assert (refused.code, "there is another point rule 'mail clicked'" in refused.err) == (2, True)
-    assert macli("points", "rule", "edit", "mail opened", "--name", "Mail opened").code == 0
+    assert macli("points", "rule", "edit", "mail opened", "--rename", "Mail opened").code == 0
 
 
 @pytest.mark.usefixtures("workspace")
@@ -304,7 +304,7 @@ def test_the_scopes_say_what_is_counted(world: World, macli: Run) -> None:
 def test_points_given_by_hand_are_told_with_their_reason(world: World, macli: Run) -> None:
     points.give_where(world.store, NOW, contacts.ONE, {"one_contact": 1}, 30, 1, "test", why="met at the fair")
     told = json.loads(macli("--workspace", str(world.path), "points", "show", "c0@example.com", "--json").out)
-    assert told["rules"][0]["rule"] == "given"
+    assert told["why"][0]["rule"] == "given"
     assert (told["ledger"][0]["event"], told["ledger"][0]["why"]) == ("points.given", "met at the fair")
 
 

@@ -36,8 +36,8 @@ def test_p10_staff_have_roles_and_groups_that_come_and_go(workspace: Path, macli
     }
     macli("staff", "add", "marek", "--group", "north")
     assert json.loads(macli("staff", "groups", "--json").out) == [
-        {"name": "North", "members": 2, "who": "Anna,marek"},
-        {"name": "VIP desk", "members": 1, "who": "Anna"},
+        {"name": "North", "members": 2, "who": ["Anna", "marek"]},
+        {"name": "VIP desk", "members": 1, "who": ["Anna"]},
     ]
     assert [row["name"] for row in json.loads(macli("staff", "list", "--group", "vip desk", "--json").out)] == ["Anna"]
     assert [row["name"] for row in json.loads(macli("staff", "list", "--role", "SALES", "--json").out)] == ["Anna"]
@@ -103,6 +103,17 @@ def test_who_has_something_to_do_cannot_just_go(workspace: Path, macli: Run) -> 
     assert "still has 1 contact" in ran.err
     assert "--hand-over OTHER" in ran.err
     assert macli("staff", "show", "anna").code == 0
+
+
+def test_what_somebody_has_is_handed_over_only_after_a_yes(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "anna")
+    macli("staff", "add", "marek")
+    macli("contact", "add", "a@example.com")
+    macli("owner", "set", "a@example.com", "anna")
+    ran = macli("staff", "rm", "anna", "--hand-over", "marek")
+    assert (ran.code, "needs a yes" in ran.err) == (2, True)
+    assert "anna" in macli("owner", "show", "a@example.com").out
+    assert "1 contact went to marek" in macli("staff", "rm", "anna", "--hand-over", "marek", "--yes").out
 
 
 def test_what_somebody_had_is_handed_over_without_an_event(world: World) -> None:

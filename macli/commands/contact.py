@@ -115,7 +115,7 @@ def show(ctx: typer.Context, contact: Contact, format: options.Format = None, js
     macli.out.record(card.lines(told, macli.out.when), shape=shape)
     for name, columns in card.LISTS.items():
         if told[name]:
-            macli.out.rows(told[name], columns=columns, shape=shape, title=name)
+            macli.out.rows(told[name], columns=columns, shape=shape, title=name.replace("_", " "))
     for name, rows in lists.items():
         if rows:
             macli.out.rows(rows, shape=shape, title=name)

@@ -7,6 +7,7 @@ import typer
 from macli.commands import options
 from macli.commands import people_options as people
 from macli.context import Macli
+from macli.output import Share
 
 app = typer.Typer(no_args_is_help=True, help="Deals: what may be sold to whom, how far it is, what became of it.")
 
@@ -212,9 +213,14 @@ def report(
     if shape in ("csv", "ndjson"):
         macli.out.rows(found["by_owner"], columns=("owner", *deals.CLOSED), shape=shape)
         return
-    macli.out.rows(found["open"], columns=deals.OPEN, shape=shape, title="open")
-    macli.out.rows(found["closed"], columns=deals.CLOSED, shape=shape, title="won and lost")
-    macli.out.rows(found["by_owner"], columns=("owner", *deals.CLOSED), shape=shape, title="by owner")
+    if not any(found.values()):
+        macli.out.say("no deal is open, and none was closed")
+    if found["open"]:
+        macli.out.rows(found["open"], columns=deals.OPEN, shape=shape, title="open")
+    for name, title, columns in (("closed", "won and lost", ()), ("by_owner", "by owner", ("owner",))):
+        if found[name]:
+            rows = ({**dict(row), "rate": Share(row["rate"])} for row in found[name])
+            macli.out.rows(rows, columns=(*columns, *deals.CLOSED), shape=shape, title=title)
 
 
 @app.command()

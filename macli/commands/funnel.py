@@ -254,7 +254,7 @@ def history(ctx: typer.Context, contact: Contact, format: options.Format = None,
     if not rows and shape is None:
         macli.out.say(f"{contact} never stood in a funnel")
         return
-    columns = ("funnel", "stage", "entered_at", "left_at", "score", "cause")
+    columns = ("funnel", "stage", "entered_at", "left_at", "score", "source")
     macli.out.rows(rows, columns=columns, shape=shape)
 
 
@@ -272,7 +272,7 @@ def report(
     Times are those of the stays that have ended; the score is the points counted on the stage, of those who
     stand there now.
 
-    Example: macli funnel report Sales --from 2026-01-01
+    Example: macli funnel report Sales --since 2026-01-01
     """
     from macli.reports import funnels as reporting
     from macli.store import funnels

@@ -141,7 +141,7 @@ def assign(
     planned = assigning.plan(macli.store, macli.now(), selected(macli, where), macli.zone)
     if planned and not dry_run:
         count = sum(one.contacts for one in planned)
-        macli.out.confirm(f"Give {count:,} {people(count)} an owner?", yes=yes)
+        macli.out.confirm(f"give {count:,} {people(count)} an owner?", yes=yes)
         planned = assigning.assign(macli.store, macli.now(), selected(macli, where), macli.zone)
     if not planned and shape is None:
         macli.out.say("no contact without an owner fits a rule")

@@ -26,7 +26,7 @@ RoundRobin: TypeAlias = Annotated[
     ),
 ]
 
-_COLUMNS = ("position", "name", "to", "round_robin", "rule", "active")
+_COLUMNS = ("position", "name", "to", "round_robin", "where", "active")
 
 
 @app.command("add")
@@ -62,10 +62,7 @@ def list_(ctx: typer.Context, format: options.Format = None, json: options.Json 
     from macli.store import owners
 
     macli = Macli.of(ctx)
-    rows = (
-        {**{column: row[column] for column in _COLUMNS}, "active": bool(row["active"])}
-        for row in owners.rules(macli.store)
-    )
+    rows = ({**dict(row), "where": row["rule"], "active": bool(row["active"])} for row in owners.rules(macli.store))
     macli.out.rows(rows, columns=_COLUMNS, shape=options.shape(format, json))
 
 

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from macli.commands import options, points_giving, points_rules
+from macli.commands import meant, options, points_giving, points_rules
 from macli.commands.contact_changes import Contact, people, selected
 from macli.context import Macli
 from macli.errors import OperationFailed, UsageError
+from macli.output import Share
 
 if TYPE_CHECKING:
     from macli.scoring.rule_sets import Change
@@ -85,7 +86,7 @@ def show(
     macli.out.record(
         {"readiness": told["readiness"], **{row["scope"]: row["score"] for row in told["scores"]}}, shape=shape
     )
-    for title in ("rules", "ledger"):
+    for title in ("why", "ledger"):
         if told[title]:
             macli.out.rows(told[title], shape=shape, title=title)
 
@@ -146,7 +147,7 @@ def bands(ctx: typer.Context, format: options.Format = None, json: options.Json 
 
     macli = Macli.of(ctx)
     macli.out.rows(
-        ready.counts(macli.store),
+        ({**band, "share": Share(band["share"])} for band in ready.counts(macli.store)),
         columns=("readiness", "from", "contacts", "share"),
         shape=options.shape(format, json),
     )
@@ -182,7 +183,9 @@ def replay(
     ctx: typer.Context,
     rules: Annotated[
         Path | None,
-        typer.Option("--rules", metavar="FILE", help="Other rules: what points rule list --json writes, changed."),
+        typer.Option(
+            "--rules", metavar="FILE", help="Other rules: what macli points rule list --json writes, changed."
+        ),
     ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="The rules of a preset.", autocompletion=_presets)
@@ -191,13 +194,15 @@ def replay(
         str | None, typer.Option("--since", metavar="TIME", help="Leave what was counted before as it is.")
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Make it so; the other rules come in force.")] = False,
+    fire_events: meant.BulkEvents = False,
     yes: options.Yes = False,
     format: options.Format = None,
     json: options.Json = False,
 ) -> None:
     """Count all events anew under the rules there are, or others, and show whose scores change.
 
-    Points given by hand stay. Stages only go up. Watched values are not told of.
+    Points given by hand stay. Stages go up, and down only where the setting stages.demote is true. Nothing happened
+    today: watched values are not told of, and new stages only with --fire-events.
 
     Example: macli points replay --preset salesmanago
     """
@@ -209,7 +214,7 @@ def replay(
     changes = _other_rules(macli, rules, preset)
     start = None if since is None else parse_when(since, now=macli.now(), default=macli.zone)
     prepared = replaying.prepare(macli.store, macli.now(), changes, start)
-    told = report.outlook(macli.store, prepared.staged)
+    told = report.outlook(macli.store, macli.now(), prepared.staged)
     if shape in ("json", "ndjson", "csv"):
         macli.out.record({**told, "rules": [change.record() for change in changes]}, shape=shape)
     else:
@@ -220,12 +225,12 @@ def replay(
     if not apply:
         macli.out.say("nothing was changed; --apply makes it so", shape=shape)
         return
-    macli.out.confirm(f"change the scores of {told['contacts']:,} {people(told['contacts'])}?", yes=yes)
-    moved = replaying.apply(macli.store, macli.now(), prepared)
-    macli.out.say(
-        f"changed the scores of {told['contacts']:,} {people(told['contacts'])}; {moved:,} came to another stage",
-        shape=shape,
-    )
+    count = f"the scores of {told['contacts']:,} {people(told['contacts'])}"
+    heard = f", {meant.heard(fire_events=fire_events)}" if told["stages"] else ""
+    macli.out.confirm(f"change {count}{heard}?", yes=yes)
+    moved = replaying.apply(macli.store, macli.now(), prepared, silently=not fire_events)
+    silent = meant.SILENT if moved and not fire_events else ""
+    macli.out.say(f"changed {count}; {moved:,} came to another stage{silent}", shape=shape)
 
 
 def _other_rules(macli: Macli, file: Path | None, preset: str | None) -> "list[Change]":
@@ -259,5 +264,5 @@ def _tell(macli: Macli, told: dict[str, Any], changes: "list[Change]", shape: st
         return
     macli.out.rows(told["readiness"], shape=shape, title="readiness")
     if told["stages"]:
-        macli.out.rows(told["stages"], shape=shape, title="come to a stage")
+        macli.out.rows(told["stages"], shape=shape, title="come to another stage")
     macli.out.rows(told["ranking"], columns=report.RANKING, shape=shape, title=f"the first {report.TOP}")

@@ -122,7 +122,7 @@ def show(ctx: typer.Context, name: Name, format: options.Format = None, json: op
 def edit(
     ctx: typer.Context,
     name: Name,
-    new: Annotated[str | None, typer.Option("--name", metavar="NEW", help="Another name.")] = None,
+    rename: Annotated[str | None, typer.Option("--rename", metavar="NEW", help="Another name.")] = None,
     event: Annotated[
         str | None, typer.Option("--event", metavar="EVENT", help="Another event.", autocompletion=_events)
     ] = None,
@@ -149,7 +149,7 @@ def edit(
         macli.now(),
         macli.zone,
         before,
-        name=new,
+        name=rename,
         event=event,
         points=points,
         condition=condition,

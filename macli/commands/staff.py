@@ -149,16 +149,19 @@ def rm(
             "--hand-over", metavar="OTHER", help="Who gets their contacts, tasks and deals.", autocompletion=_names
         ),
     ] = None,
+    yes: options.Yes = False,
 ) -> None:
     """Take somebody off the staff. Where history names them they are kept as one who has left.
 
-    Refused while they own contacts or have something to do, unless --hand-over says who takes over.
+    Refused while they own contacts or have something to do, unless --hand-over says who takes over; that is asked.
 
     Example: macli staff rm anna --hand-over marek
     """
     from macli.people import leaving
 
     macli = Macli.of(ctx)
+    if hand_over is not None and (had := leaving.has(macli.store, name)):
+        macli.out.confirm(f"take {name} off the staff and give {hand_over} {had}?", yes=yes)
     left = leaving.leave(macli.store, macli.now(), name, hand_over=hand_over)
     for line in left.lines():
         macli.out.say(line)

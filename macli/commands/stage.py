@@ -9,6 +9,7 @@ from macli.commands import funnel_options, meant, options
 from macli.commands.contact_changes import Contact, people
 from macli.context import Macli
 from macli.errors import UsageError
+from macli.output import MACHINE_SHAPES
 
 if TYPE_CHECKING:
     from macli.lifecycle.ladder import Change
@@ -51,11 +52,12 @@ def show(ctx: typer.Context, name: Name, format: options.Format = None, json: op
     from macli.reports import funnels
     from macli.store import stages
 
-    macli = Macli.of(ctx)
+    macli, shape = Macli.of(ctx), options.shape(format, json)
     known = stages.get(macli.store, name)
     told = next(row for row in funnels.lifecycle(macli.store, None, None) if row["stage"] == known["name"])
+    told = told if shape in MACHINE_SHAPES else funnel_options.for_people(told)
     facts = {key: known[key] for key in ("name", "position", "threshold", "description")}
-    macli.out.record({**facts, **{key: told[key] for key in funnels.COLUMNS[1:]}}, shape=options.shape(format, json))
+    macli.out.record({**facts, **{key: told[key] for key in told if key != "stage"}}, shape=shape)
 
 
 @app.command("add")
@@ -229,7 +231,7 @@ def report(
 ) -> None:
     """Report on each stage: how many came to it, went on to a later one, and how long that took.
 
-    Example: macli stage report --from 2026-01-01
+    Example: macli stage report --since 2026-01-01
     """
     from macli.reports import funnels
 

@@ -38,7 +38,7 @@ def move_where(
             now_ms = to_ms(now)
             store.execute(_LEAVE, {"funnel": known["id"], "now": now_ms})
             if to is not None:
-                entered = {"funnel": known["id"], "stage": to["id"], "now": now_ms, "cause": source}
+                entered = {"funnel": known["id"], "stage": to["id"], "now": now_ms, "source": source}
                 store.execute(_ENTER, entered)
             store.execute(_TOUCH, {"now": now_ms})
             if not silently:
@@ -78,8 +78,8 @@ WHERE funnel_id = :funnel
 """
 
 _ENTER = """
-INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, cause)
-SELECT contact_id, :funnel, :stage, :now, :cause
+INSERT INTO funnel_stays (contact_id, funnel_id, stage_id, entered_at, source)
+SELECT contact_id, :funnel, :stage, :now, :source
 FROM funnel_moves
 """
 

@@ -1,5 +1,6 @@
 """Leaving the staff: what somebody had is handed over, what history says of them stays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +22,7 @@ class Left:
 
     def lines(self) -> list[str]:
         """What was done, for people."""
-        words = [f"{count:,} {what}" for what, count in self.handed.items() if count]
+        words = _words(self.handed)
         gone = f"{self.name} is kept as one who has left: something names them" if self.kept else f"removed {self.name}"
         handed = [f"{' and '.join(words)} went to {self.to}"] if words else []
         return [*handed, gone, *(f"{one} still names {self.name}" for one in self.named_by)]
@@ -55,12 +56,19 @@ def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = Non
     return Left(name=member["name"], kept=kept, to=name_to, handed=handed, named_by=named_by)
 
 
+def has(store: Store, name: str) -> str:
+    """What somebody has that another could take over, in words; empty where that is nothing. Raises UnknownName."""
+    return _has(store, staff.get(store, name))
+
+
 def _has(store: Store, member: Row) -> str:
     counts = store.row(_HAS, {"id": member["id"]})
     assert counts is not None
-    return ", ".join(
-        f"{count:,} {what if count != 1 else what.removesuffix('s')}" for what, count in dict(counts).items() if count
-    )
+    return ", ".join(_words(dict(counts)))
+
+
+def _words(counts: Mapping[str, int]) -> list[str]:
+    return [f"{count:,} {what if count != 1 else what.removesuffix('s')}" for what, count in counts.items() if count]
 
 
 _HAS = """

@@ -33,7 +33,7 @@ LIFECYCLE: Mapping[str, str] = {
     """,
     "funnels": """
         SELECT funnels.name AS funnel, funnel_stages.name AS stage, funnel_stays.entered_at, funnel_stays.left_at,
-               funnel_stays.cause
+               funnel_stays.source
         FROM funnel_stays
         JOIN funnels ON funnels.id = funnel_stays.funnel_id
         JOIN funnel_stages ON funnel_stages.id = funnel_stays.stage_id

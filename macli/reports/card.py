@@ -19,8 +19,8 @@ LAST = 5
 
 LISTS: Mapping[str, tuple[str, ...]] = {
     "why": ("rule", "points", "times", "last_at"),
-    "points": ("at", "points", "scope", "rule", "event", "why"),
-    "funnels": ("funnel", "stage", "entered_at", "score", "cause"),
+    "last_points": ("at", "points", "scope", "rule", "event", "why"),
+    "funnels": ("funnel", "stage", "entered_at", "score", "source"),
     "rfm": ("report", "recency", "frequency", "monetary", "purchases", "value", "last_at"),
     "tasks": ("id", "due_at", "title", "assignee"),
     "deals": ("id", "title", "funnel", "stage", "value", "currency", "owner"),
@@ -41,6 +41,7 @@ def card(store: Store, contact_id: int, now: datetime, who: "Acting | None") -> 
     return {
         "score": known.shown(overall),
         "readiness": known.of(overall),
+        "decayed": reasons.decayed(store, contact_id),
         "scores": reasons.scores(store, contact_id),
         "stage": next((_stay(row) for row in history if row["left_at"] is None), None),
         "next_stage": _next(store, overall or 0, history, why),
@@ -48,7 +49,7 @@ def card(store: Store, contact_id: int, now: datetime, who: "Acting | None") -> 
         "co_owners": [row["owner"] for row in mine if row["kind"] != "main"],
         "predictions": predictions.of(store, contact_id, now),
         "why": why,
-        "points": reasons.last(store, contact_id, LAST),
+        "last_points": reasons.last(store, contact_id, LAST, decay=False),
         "funnels": [_told(row, "funnels") for row in funnels.history(store, contact_id) if row["left_at"] is None],
         "rfm": [_told(row, "rfm") for row in store.rows(_RFM, {"contact": contact_id})],
         "tasks": [_told(row, "tasks") for row in tasks.listed(store, tasks.OPEN, of["tasks"], limit=LAST)],
@@ -90,7 +91,7 @@ def _told(row: Row, name: str) -> dict[str, Any]:
 def _stay(row: Row) -> dict[str, Any]:
     return {
         "stage": row["stage"],
-        "since_at": row["entered_at"],
+        "entered_at": row["entered_at"],
         "score": row["score"],
         "cause": row["cause"],
         "event": row["event"],
@@ -161,11 +162,13 @@ def _room(rule: PointRule, used: Mapping[str, int], times: Mapping[str, int]) ->
 def lines(card: Mapping[str, Any], when: Callable[[int], str]) -> dict[str, str]:
     """The single facts of a card, each in a line; ``when`` writes a stored time."""
     found = {"score": f"{card['score']} ({card['readiness']})"}
+    if card["decayed"]:
+        found["score"] += f"; {card['decayed']:+d} by decay, which macli points show lists"
     if others := [f"{one['scope']} {one['score']}" for one in card["scores"] if one["scope"] != "global"]:
         found["other scores"] = ", ".join(others)
     if stay := card["stage"]:
         reason = stay["event"] or stay["cause"]
-        found["stage"] = f"{stay['stage']} since {when(stay['since_at'])} (by {reason}, with {stay['score']} points)"
+        found["stage"] = f"{stay['stage']} since {when(stay['entered_at'])} (by {reason}, with {stay['score']} points)"
     if ahead := card["next_stage"]:
         by = " and ".join(_by(one) for one in ahead["by"])
         points = "1 point" if ahead["points"] == 1 else f"{ahead['points']} points"
@@ -176,7 +179,7 @@ def lines(card: Mapping[str, Any], when: Callable[[int], str]) -> dict[str, str]
     for one in card["predictions"]:
         found[one["kind"]] = one["likelihood"]
         if "percent" in one:
-            found[one["kind"]] += f", {one['percent']:g} % ({one['model']}, fitted {when(one['fitted_at'])})"
+            found[one["kind"]] += f", {one['percent']:g} % ({one['model']}, {when(one['predicted_at'])})"
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from macli.scoring.bands import readiness
 from macli.store import Store
-from macli.store.scopes import Scope
+from macli.store.scopes import GLOBAL, Scope
 
 GIVEN = "given"
 """What stands in a rule's place where points were given by hand or by a campaign."""
@@ -52,7 +52,7 @@ def everything(store: Store, contact_id: int, most: int) -> dict[str, Any]:
     return {
         "readiness": readiness(store).of(overall),
         "scores": made,
-        "rules": of(store, (contact_id,)).get(contact_id, []),
+        "why": of(store, (contact_id,)).get(contact_id, []),
         "ledger": last(store, contact_id, most),
     }
 
@@ -79,10 +79,11 @@ ORDER BY scopes.kind <> 'global', scopes.kind, scopes.name_key
 """
 
 
-def last(store: Store, contact_id: int, most: int) -> list[dict[str, Any]]:
+def last(store: Store, contact_id: int, most: int, *, decay: bool = True) -> list[dict[str, Any]]:
     """The last rows of a contact's ledger, the latest first: at, points, scope, rule, event, why.
 
-    ``event`` is the event's name, None where it was deleted; what time took back is the event ``decay``.
+    ``event`` is the event's name, None where it was deleted; what time took back is the event ``decay``, and is
+    left out where ``decay`` is False.
     """
     return [
         {
@@ -95,10 +96,12 @@ def last(store: Store, contact_id: int, most: int) -> list[dict[str, Any]]:
         }
         for row in store.rows(
             _LAST.format(why=store.dialect.json_text("events.properties", "why")),
-            {"contact": contact_id, "most": most},
+            {"contact": contact_id, "most": most, "parts": _ALL_PARTS if decay else 0},
         )
     ]
 
+
+_ALL_PARTS = 2**31 - 1
 
 _LAST = """
 SELECT point_ledger.at, point_ledger.points, point_ledger.rule, point_ledger.part, scopes.kind, scopes.name,
@@ -109,9 +112,24 @@ JOIN scopes ON scopes.id = point_ledger.scope_id
 LEFT JOIN point_rules ON point_rules.id = point_ledger.rule
 LEFT JOIN events ON events.id = point_ledger.event
 WHERE point_ledger.contact_id = :contact
+  AND point_ledger.part <= :parts
 ORDER BY point_ledger.at DESC, point_ledger.event DESC, point_ledger.part DESC, point_ledger.scope_id,
   point_ledger.rule DESC
 LIMIT :most
+"""
+
+
+def decayed(store: Store, contact_id: int) -> int:
+    """What time took back of a contact's global points, and gave back of what was taken away."""
+    return int(store.value(_DECAYED, {"contact": contact_id, "scope": GLOBAL}))
+
+
+_DECAYED = """
+SELECT coalesce(sum(points), 0)
+FROM point_ledger
+WHERE contact_id = :contact
+  AND scope_id = :scope
+  AND part > 0
 """
 
 

@@ -74,7 +74,7 @@ def outlook(store: Store, name: str) -> list[Change]:
         if rule.name.casefold() in own:
             raise UsageError(
                 f"there is a rule {rule.name!r} of your own, and the preset {name} has one of that name",
-                hint=f'macli points rule edit "{rule.name}" --name "our {rule.name}"',
+                hint=f'macli points rule edit "{rule.name}" --rename "our {rule.name}"',
             )
     changes = rule_sets.outlook(store, [*wanted, *own.values()])
     return [change for change in changes if change.rule.preset is not None]

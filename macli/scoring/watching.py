@@ -25,12 +25,12 @@ WATCHES: Mapping[Kind, Watch] = {
     "reached": Watch(
         event="score.reached",
         comes="changes.score = marks.points AND changes.old <> marks.points",
-        meaning="the score is now exactly the value: from 195 to 200, or down to it, not from 199 to 201",
+        meaning="the score is now exactly the value, from below or above",
     ),
     "crossed": Watch(
         event="score.crossed",
         comes="changes.old < marks.points AND changes.score >= marks.points",
-        meaning="the score rose to the value or past it: from 199 to 201, too",
+        meaning="the score rose to the value or past it",
     ),
     "exceeded": Watch(
         event="score.exceeded",

@@ -167,13 +167,13 @@ ORDER BY funnel_stages.position, stay.entered_at, contacts.id
 
 
 def history(store: Store, contact_id: int) -> list[Row]:
-    """Where a contact stood in all funnels, the latest first: funnel, stage, entered_at, left_at, score, cause."""
-    return store.rows(_HISTORY.format(cause=store.source("stay.cause")), {"contact": contact_id})
+    """Where a contact stood in all funnels, the latest first: funnel, stage, entered_at, left_at, score, source."""
+    return store.rows(_HISTORY.format(source=store.source("stay.source")), {"contact": contact_id})
 
 
 _HISTORY = """
 SELECT funnels.name AS funnel, funnel_stages.name AS stage, stay.entered_at, stay.left_at,
-  coalesce(scores.points, 0) AS score, {cause} AS cause
+  coalesce(scores.points, 0) AS score, {source} AS source
 FROM funnel_stays AS stay
 JOIN funnels ON funnels.id = stay.funnel_id
 JOIN funnel_stages ON funnel_stages.id = stay.stage_id

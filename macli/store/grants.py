@@ -1,9 +1,12 @@
 """Grants: which role may see and change what is in a category."""
 
+import json
+from typing import Any
+
 from macli.errors import UnknownName, UsageError
 from macli.store import categories, staff
 from macli.store.access import ADMIN, LEVELS
-from macli.store.connection import Row, Store
+from macli.store.connection import Store
 
 COLUMNS = ("category", "role", "access", "who")
 
@@ -61,24 +64,27 @@ def revoke(store: Store, category: str, role: str) -> None:
             raise UnknownName(f"role with a grant in {found['name']!r}", role, known, hint="macli category access")
 
 
-def listed(store: Store, category: str | None = None) -> list[Row]:
+def listed(store: Store, category: str | None = None) -> list[dict[str, Any]]:
     """Every grant, or those of a category: category, role, access, and who of the staff has the role.
 
     A category without grants is one row without a role: everybody may edit.
     """
-    return store.rows(
-        _LIST.format(who=store.dialect.joined("staff.name")),
+    rows = store.rows(
+        _LIST.format(who=store.dialect.gathered("name")),
         {"category": None if category is None else categories.get(store, category)["id"]},
     )
+    return [{**dict(row), "who": json.loads(row["who"])} for row in rows]
 
 
 _LIST = """
 SELECT categories.name AS category, category_access.role, coalesce(category_access.access, 'edit') AS access,
-  (SELECT {who}
-   FROM staff_roles
-   JOIN staff ON staff.id = staff_roles.staff_id
-   WHERE staff_roles.role = category_access.role
-     AND staff.active = 1) AS who
+  (SELECT {who} FROM (
+    SELECT staff.name
+    FROM staff_roles
+    JOIN staff ON staff.id = staff_roles.staff_id
+    WHERE staff_roles.role = category_access.role
+      AND staff.active = 1
+    ORDER BY staff.name_key)) AS who
 FROM categories
 LEFT JOIN category_access ON category_access.category_id = categories.id
 WHERE :category IS NULL OR categories.id = :category

@@ -1,5 +1,6 @@
 """Staff: who works with macli, in which roles and groups."""
 
+import json
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -169,14 +170,25 @@ def get_active(store: Store, name: str) -> Row:
     return found
 
 
-def list_all(store: Store, *, role: str | None = None, group: str | None = None, left: bool = False) -> list[Row]:
+def list_all(
+    store: Store, *, role: str | None = None, group: str | None = None, left: bool = False
+) -> list[dict[str, Any]]:
     """Those who are on the staff (with ``left``: and those who were), and what they have to do."""
     facts = {
         "role": None if role is None else role_of(role),
         "group": None if group is None else group_key(store, group),
         "left": int(left),
     }
-    return store.rows(_LIST.format(roles=store.dialect.joined("role"), names=store.dialect.joined("name")), facts)
+    sql = _LIST.format(roles=store.dialect.gathered("role"), names=store.dialect.gathered("name"))
+    return [
+        {
+            **dict(row),
+            "roles": json.loads(row["roles"]),
+            "groups": json.loads(row["groups"]),
+            "active": bool(row["active"]),
+        }
+        for row in store.rows(sql, facts)
+    ]
 
 
 _LIST = """
@@ -270,9 +282,10 @@ ORDER BY 1, 2
 """
 
 
-def groups(store: Store) -> list[Row]:
+def groups(store: Store) -> list[dict[str, Any]]:
     """The groups there are: name, how many active members, who."""
-    return store.rows(_GROUPS.format(members=store.dialect.joined("member")))
+    rows = store.rows(_GROUPS.format(members=store.dialect.gathered("member")))
+    return [{**dict(row), "who": json.loads(row["who"])} for row in rows]
 
 
 _GROUPS = """

@@ -38,7 +38,7 @@ CREATE TABLE funnel_stays (
   stage_id INTEGER NOT NULL REFERENCES funnel_stages,
   entered_at INTEGER NOT NULL,
   left_at INTEGER,
-  cause TEXT NOT NULL
+  source TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX funnel_stays_now ON funnel_stays (contact_id, funnel_id) WHERE left_at IS NULL;
 CREATE INDEX funnel_stays_contact ON funnel_stays (contact_id, entered_at);
@@ -355,7 +355,7 @@ VIEWS = {
     ),
     "funnel_stays_iso": (
         "funnel_stays",
-        ("id", "contact_id", "funnel_id", "stage_id", "cause"),
+        ("id", "contact_id", "funnel_id", "stage_id", "source"),
         ("entered_at", "left_at"),
     ),
     "tasks_iso": (
