@@ -619,6 +619,24 @@ def test_p10_a_hidden_rule_is_not_told_by_what_is_built_on_it(company: Path, mac
     as_(macli, company, "", "segment edit Hiddenspare --rule 'has email'")
 
 
+def test_p10_a_hidden_rule_is_not_told_where_it_holds_no_more(company: Path, macli: Run) -> None:
+    for line in (
+        "attribute create wanted --type text",
+        "segment edit Hiddenspare --rule 'wanted = yes'",
+        "segment create Built --rule 'in segment Hiddenspare'",
+        "points rule add broken --event order.paid --points 7 --for 'in segment Hiddenspare'",
+        "attribute rm wanted --yes",
+    ):
+        assert as_(macli, company, "", line).code == 0, line
+    for line in ("points lint", "contact list --where 'in segment Built'", "segment members Built", "doctor"):
+        ran = as_(macli, company, "", line)
+        assert "wanted" in ran.out + ran.err or line == "doctor", line
+        ran = as_(macli, company, "anna", line)
+        assert "wanted" not in ran.out + ran.err, ran
+    for line in ("points rule rm broken", "segment rm Built", "segment edit Hiddenspare --rule 'has email'"):
+        assert as_(macli, company, "", line).code == 0, line
+
+
 def test_p10_what_follows_from_an_event_follows_whoever_tells_it(company: Path, macli: Run) -> None:
     as_(macli, company, "", "contact add late@example.com")
     as_(macli, company, "", "segment add Hiddenlist late@example.com")

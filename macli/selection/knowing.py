@@ -58,16 +58,15 @@ class Shown(Mapping[str, Value]):
 
 def vocabulary(store: Store, *, stored: bool = False) -> Vocabulary:
     """Every name a rule may use now; one that was ``stored`` also those the acting person may not see."""
-    seen = words.load(store)
     if not store.restricted:
-        return _vocabulary(store, seen, seen)
+        return _vocabulary(store)
     with store.whole():
-        every = _vocabulary(store, words.load(store), seen)
-    return every if stored else replace(_vocabulary(store, seen, seen), within=every)
+        every = _vocabulary(store)
+    return every if stored else replace(_vocabulary(store), within=every)
 
 
-def _vocabulary(store: Store, found: words.Words, seen: words.Words) -> Vocabulary:
-    visible = {row["id"] for row in seen.segments}
+def _vocabulary(store: Store) -> Vocabulary:
+    found = words.load(store)
 
     def setting(key: str) -> Any:
         return settings.get(store, key)
@@ -80,7 +79,7 @@ def _vocabulary(store: Store, found: words.Words, seen: words.Words) -> Vocabula
             "segments",
             {
                 row["name_key"]: KnownSegment(
-                    id=row["id"], name=row["name"], rule=row["rule"], hidden=row["id"] not in visible
+                    id=row["id"], name=row["name"], rule=row["rule"], hidden=store.hides(row["category_id"])
                 )
                 for row in found.segments
             },

@@ -91,7 +91,7 @@ class Limited(Store):
     # What SQL asks
 
     def _may_see(self, category_id: int | None) -> bool:
-        return bool(self._whole) or self._level(category_id)[0] != "none"
+        return bool(self._whole) or not self.hides(category_id)
 
     def _may_edit(self, category_id: int | None) -> bool:
         level, category = self._level(category_id)
@@ -172,6 +172,9 @@ class Limited(Store):
             yield
         finally:
             self._whole -= 1
+
+    def hides(self, category_id: int | None) -> bool:
+        return self._level(category_id)[0] == "none"
 
     def refuse_hidden(self, table: str, key: str | int) -> None:
         category = "id" if table == "categories" else "category_id"

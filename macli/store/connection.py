@@ -108,6 +108,10 @@ class Store:
         """Where macli itself works with the store, not the person who acts: nothing is hidden meanwhile."""
         yield
 
+    def hides(self, category_id: int | None) -> bool:
+        """Whether the acting person may not see what is in the category, even where macli itself works."""
+        return False
+
     def refuse_hidden(self, table: str, key: str | int) -> None:
         """Raise NotPermitted where the one that was not found is there, and the acting person may not see it.
 

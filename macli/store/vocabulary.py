@@ -32,7 +32,7 @@ def load(store: Store) -> Words:
 
 
 _SEGMENTS = """
-SELECT id, name, name_key, CASE kind WHEN 'dynamic' THEN rule END AS rule
+SELECT id, name, name_key, CASE kind WHEN 'dynamic' THEN rule END AS rule, category_id
 FROM segments
 """
 
