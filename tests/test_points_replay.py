@@ -19,7 +19,7 @@ from world import NOW, World, add_contacts, new_world
 from macli import contacts, events
 from macli.clock import to_ms
 from macli.errors import OperationFailed
-from macli.lifecycle import decaying, funnels, points, replaying
+from macli.lifecycle import arranging, decaying, funnels, points, replaying, stages
 from macli.model import NewEvent
 from macli.privacy import erase
 from macli.reports import replay as report
@@ -27,6 +27,8 @@ from macli.scoring import checking, presets
 from macli.scoring.rule_sets import Change
 from macli.store import Store, open_store, point_rules, score_marks
 from macli.store import funnels as kept_funnels
+from macli.store import settings as kept_settings
+from macli.store import stages as kept_stages
 from macli.store.point_rules import PointRule
 from macli.store.scopes import Scope
 
@@ -144,7 +146,7 @@ def test_a_replay_under_unchanged_rules_changes_nothing(lived: Path, steps: list
         now = live(world, steps)
         before = ledger(world.store), scores(world.store), list(map(tuple, world.store.rows("SELECT * FROM contacts")))
         prepared = replaying.prepare(world.store, now)
-        assert report.outlook(world.store, prepared.staged)["contacts"] == 0
+        assert report.outlook(world.store, now, prepared.staged)["contacts"] == 0
         assert replaying.apply(world.store, now, prepared) == 0
         after = ledger(world.store), scores(world.store), list(map(tuple, world.store.rows("SELECT * FROM contacts")))
         assert after == before
@@ -201,7 +203,7 @@ def test_what_changes_is_shown_before_anything_is_changed(world: World) -> None:
     happened(world.store, 3, "page.visited")
     point_rules.edit(world.store, to_ms(NOW), rule_with(world.store, "mail clicked", points=1))
     prepared = replaying.prepare(world.store, NOW)
-    told = report.outlook(world.store, prepared.staged)
+    told = report.outlook(world.store, NOW, prepared.staged)
     assert (told["contacts"], told["up"], told["down"], told["kept"]) == (1, 0, 1, 0)
     assert told["readiness"] == [
         {"readiness": "hot", "before": 2, "after": 1},
@@ -223,12 +225,55 @@ def test_who_rises_past_a_threshold_comes_to_the_stage_and_no_watched_value_is_t
         happened(world.store, 1, "page.visited")
     point_rules.edit(world.store, to_ms(NOW), rule_with(world.store, "page visited", points=10))
     prepared = replaying.prepare(world.store, NOW)
-    assert report.outlook(world.store, prepared.staged)["stages"] == [{"stage": "Consideration", "contacts": 1}]
+    assert report.outlook(world.store, NOW, prepared.staged)["stages"] == [
+        {"from": "Awareness", "to": "Consideration", "contacts": 1}
+    ]
     assert replaying.apply(world.store, NOW, prepared) == 1
-    names = [row["name"] for row in world.store.rows("SELECT name FROM events WHERE name <> 'page.visited'")]
-    assert names == ["stage.entered", "stage.entered"]
-    cause = world.store.value("SELECT cause FROM stage_stays WHERE left_at IS NULL AND contact_id = 1")
-    assert cause == "replay"
+    assert told(world.store) == ["stage.entered"]
+    assert stays(world.store, 1) == [("Awareness", "points"), ("Consideration", "replay")]
+
+
+def told(store: Store) -> list[str]:
+    """What happened beside visits, opens and clicks."""
+    found = "SELECT name FROM events WHERE name NOT IN ('page.visited', 'email.opened', 'email.clicked') ORDER BY id"
+    return [row["name"] for row in store.rows(found)]
+
+
+def stays(store: Store, contact: int) -> list[tuple[str, str]]:
+    """Stage and cause, oldest first."""
+    return [(row["stage"], row["cause"]) for row in reversed(kept_stages.history(store, contact))]
+
+
+def test_a_replay_starts_no_campaign_for_those_it_promotes_unless_asked(world: World) -> None:
+    for contact in (1, 2):
+        happened(world.store, contact, "page.visited")
+    for points_, silently in ((30, True), (60, False)):
+        point_rules.edit(world.store, to_ms(NOW), rule_with(world.store, "page visited", points=points_))
+        before = told(world.store)
+        with world.store.write():
+            world.store.execute("UPDATE contacts SET updated_at = 0")
+        assert replaying.apply(world.store, NOW, replaying.prepare(world.store, NOW), silently=silently) == 2
+        assert told(world.store)[len(before) :] == ([] if silently else ["stage.entered"] * 2)
+        assert world.store.value("SELECT min(updated_at) FROM contacts WHERE id < 3") == to_ms(NOW)
+    assert stays(world.store, 1)[-2:] == [("Consideration", "replay"), ("Purchase", "replay")]
+
+
+def test_who_falls_by_a_replay_goes_back_where_scores_may_lead_back(world: World) -> None:
+    for contact in (1, 2):
+        for _ in range(3):
+            happened(world.store, contact, "email.clicked")
+    stages.set_where(world.store, NOW, contacts.ONE, {"one_contact": 2}, "Loyalty")
+    point_rules.edit(world.store, to_ms(NOW), rule_with(world.store, "mail clicked", points=3))
+    prepared = replaying.prepare(world.store, NOW)
+    assert report.outlook(world.store, NOW, prepared.staged)["stages"] == []
+    kept_settings.put(world.store, NOW, "stages.demote", "true")
+    assert report.outlook(world.store, NOW, prepared.staged)["stages"] == [
+        {"from": "Consideration", "to": "Awareness", "contacts": 1},
+        {"from": "Loyalty", "to": "Awareness", "contacts": 1},
+    ]
+    assert replaying.apply(world.store, NOW, prepared) == 2
+    assert (stays(world.store, 1)[-1], stays(world.store, 2)[-1]) == (("Awareness", "replay"), ("Awareness", "replay"))
+    assert stages.unsettled(world.store, NOW) == []
 
 
 def test_only_contacts_whose_score_changed_count_as_changed(world: World) -> None:
@@ -251,7 +296,7 @@ def test_points_of_events_that_were_deleted_stay_and_count_to_the_cap(world: Wor
     assert overall(world.store) == {1: 10}
     point_rules.edit(world.store, to_ms(NOW), rule_with(world.store, "mail opened", points=7))
     prepared = replaying.prepare(world.store, NOW)
-    assert report.outlook(world.store, prepared.staged)["kept"] == 1
+    assert report.outlook(world.store, NOW, prepared.staged)["kept"] == 1
     replaying.apply(world.store, NOW, prepared)
     assert overall(world.store) == {1: 12}
 
@@ -275,6 +320,50 @@ def test_what_happens_between_the_look_and_the_yes_is_counted_once_and_under_the
         contacts.purge_where(beside, NOW, contacts.ONE, {"one_contact": 3})
     replaying.apply(world.store, NOW, prepared)
     assert overall(world.store) == {1: 6, 2: 2}
+
+
+def test_rules_or_funnels_that_change_between_the_look_and_the_yes_stop_a_replay(world: World) -> None:
+    with world.store.write():
+        kept_funnels.create(world.store, to_ms(NOW), "Sales", ["New", "Offer"])
+    point_rules.add(
+        world.store, to_ms(NOW), PointRule(name="there", event="email.clicked", points=4, scopes=(ANY_STAGE,))
+    )
+    funnels.move_where(world.store, NOW, contacts.ONE, {"one_contact": 1}, "Sales", "New", "test")
+    happened(world.store, 1, "email.clicked")
+    point_rules.edit(world.store, to_ms(NOW), rule_with(world.store, "mail clicked", points=3))
+    changes = [
+        lambda store: point_rules.edit(store, to_ms(NOW), rule_with(store, "mail clicked", points=1)),
+        lambda store: arranging.remove(store, kept_funnels.get(store, "Sales")),
+        lambda store: kept_settings.put(store, NOW, "points.decay", "50 % every 30 days"),
+    ]
+    for change in changes:
+        prepared = replaying.prepare(world.store, NOW)
+        with open_store(world.path / "macli.db") as beside:
+            change(beside)
+        before = ledger(world.store)
+        with pytest.raises(OperationFailed, match="changed meanwhile"):
+            replaying.apply(world.store, NOW, prepared)
+        assert ledger(world.store) == before
+    replaying.apply(world.store, NOW, replaying.prepare(world.store, NOW))
+    assert overall(world.store) == {1: 1}
+
+
+def test_what_is_told_while_a_replay_begins_is_not_lost(world: World) -> None:
+    """Of what it is up to date with, the replay asks twice; something happens in between."""
+    asked: list[str] = []
+
+    def tell(statement: str) -> None:
+        if "data_version" in statement or statement == "SELECT coalesce(max(id), 0) FROM events":
+            asked.append(statement)
+            if len(asked) == 2:
+                with open_store(world.path / "macli.db") as beside:
+                    happened(beside, 1, "email.clicked")
+
+    world.store.connection.set_trace_callback(tell)
+    prepared = replaying.prepare(world.store, NOW)
+    world.store.connection.set_trace_callback(None)
+    replaying.apply(world.store, NOW, prepared)
+    assert (len(asked), overall(world.store)) == (2, {1: 10})
 
 
 def test_a_replay_that_breaks_off_leaves_rules_ledger_and_scores_as_they_were(world: World) -> None:
@@ -304,7 +393,7 @@ def test_whom_a_rule_is_for_is_asked_of_contacts_as_they_are_now_and_said(world:
     with world.store.write():
         world.store.execute("UPDATE contacts SET state = 'customer' WHERE id = 1")
     prepared = replaying.prepare(world.store, NOW)
-    assert report.outlook(world.store, prepared.staged)["as_now"] == ["mail clicked"]
+    assert report.outlook(world.store, NOW, prepared.staged)["as_now"] == ["mail clicked"]
     replaying.apply(world.store, NOW, prepared)
     assert overall(world.store) == {1: 10}
 

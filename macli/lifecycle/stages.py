@@ -32,12 +32,15 @@ def settle(store: Store, now: datetime, cause: str, *, among: str | None = None,
         return _carry_out(store, now, ladder, cause, silently=silently)
 
 
-def unsettled(store: Store, now: datetime) -> list[dict[str, Any]]:
-    """The moves ``settle`` would make: from, to, contacts."""
+def unsettled(store: Store, now: datetime, *, among: str | None = None, scores: str = "scores") -> list[dict[str, Any]]:
+    """The moves ``settle`` would make: from, to, contacts.
+
+    ``scores`` is a query of contact_id, scope_id and points where others than the present ones are meant.
+    """
     ladder = stages.ladder(store)
     if not ladder:
         return []
-    _gather(store, now, ladder, None)
+    _gather(store, now, ladder, among, scores)
     return _told(store, ladder)
 
 
@@ -149,11 +152,12 @@ def _ladder(store: Store, steps: Sequence[Step]) -> list[Rung]:
 # The moves
 
 
-def _gather(store: Store, now: datetime, ladder: Sequence[Rung], among: str | None) -> None:
-    """Write down who is to stand elsewhere by the present score."""
+def _gather(store: Store, now: datetime, ladder: Sequence[Rung], among: str | None, scores: str = "scores") -> None:
+    """Write down who is to stand elsewhere by the score."""
     promoting.begin(store, _MOVES)
     said = {"now": to_ms(now), "scope": GLOBAL, "lowest": ladder[0].bar if ladder else stages.HIGHEST}
     words = {
+        "scores": scores,
         "due": promoting.due(ladder, "coalesce(scores.points, 0)"),
         "held": promoting.due(ladder, "stay.score"),
         "standing": promoting.standing(ladder),
@@ -170,7 +174,7 @@ SELECT contact_id, 1, standing, due, at, points
 FROM (
   SELECT scores.contact_id, {_AT.format(now=":now")} AS at, scores.points, {{due}} AS due, {{standing}} AS standing,
     CASE WHEN stay.cause = 'hand' THEN {{held}} ELSE 0 END AS held
-  FROM scores
+  FROM {{scores}} AS scores
   LEFT JOIN stage_stays AS stay ON stay.contact_id = scores.contact_id AND stay.left_at IS NULL
   WHERE scores.scope_id = :scope
     AND scores.points > :lowest
@@ -188,7 +192,7 @@ FROM (
     {{due}} AS due, {{standing}} AS standing,
     CASE WHEN stay.cause = 'hand' THEN {{held}} ELSE {stages.MOST} + 1 END AS held
   FROM stage_stays AS stay
-  LEFT JOIN scores ON scores.contact_id = stay.contact_id AND scores.scope_id = :scope
+  LEFT JOIN {{scores}} AS scores ON scores.contact_id = stay.contact_id AND scores.scope_id = :scope
   WHERE stay.left_at IS NULL
     {{among}}
 ) AS found

@@ -2,19 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from macli.lifecycle import replaying
 from macli.scoring import bands
-from macli.scoring.promoting import due, standing
 from macli.scoring.replaying import Staged
-from macli.store import Row, Store, stages
+from macli.store import Row, Store
 from macli.store.scopes import GLOBAL
 
 TOP = 20
 RANKING = ("contact", "before", "after", "place_before", "place", "move")
 
 
-def outlook(store: Store, staged: Staged) -> dict[str, Any]:
+def outlook(store: Store, now: datetime, staged: Staged) -> dict[str, Any]:
     """contacts (whose scores change), up, down, kept, as_now; readiness, stages and ranking are lists of records.
 
     ``kept`` is how often an event that was deleted since brought points: those stay as they are. ``as_now``
@@ -29,7 +30,7 @@ def outlook(store: Store, staged: Staged) -> dict[str, Any]:
         "kept": int(store.value(_KEPT, {"since": staged.since or 0})),
         "as_now": [rule.name for rule in staged.rules if rule.who is not None],
         "readiness": _readiness(store),
-        "stages": _stages(store),
+        "stages": replaying.moves(store, now),
         "ranking": _ranking(store),
     }
 
@@ -70,30 +71,6 @@ FROM contacts
 LEFT JOIN replayed_scores ON replayed_scores.contact_id = contacts.id AND replayed_scores.scope_id = :scope
 WHERE contacts.removed_at IS NULL
 GROUP BY 1
-"""
-
-
-def _stages(store: Store) -> list[dict[str, Any]]:
-    """The stages that contacts would come to: stage, contacts."""
-    ladder = stages.ladder(store)
-    if not ladder:
-        return []
-    sql = _RISING.format(due=due(ladder, "replayed_scores.score"), standing=standing(ladder))
-    counted = {row["due"]: row["contacts"] for row in store.rows(sql, {"scope": GLOBAL})}
-    return [{"stage": rung.name, "contacts": counted[rung.position]} for rung in ladder if counted.get(rung.position)]
-
-
-_RISING = """
-SELECT due, count(*) AS contacts
-FROM (
-  SELECT {due} AS due, {standing} AS standing
-  FROM replayed_scores
-  LEFT JOIN stage_stays AS stay ON stay.contact_id = replayed_scores.contact_id AND stay.left_at IS NULL
-  WHERE replayed_scores.scope_id = :scope
-    AND replayed_scores.score > replayed_scores.old
-) AS found
-WHERE due > standing
-GROUP BY due
 """
 
 

@@ -15,12 +15,12 @@ from macli.store.point_rules import PointRule
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """What was staged: under which rules, from which time (ms), up to which event, by which state of the store."""
+    """What was staged: under which rules, from which time (ms), by which state of the store, up to which event."""
 
     rules: tuple[PointRule, ...]
     since: int | None
-    last: int
     version: int
+    last: int
 
 
 def stage(store: Store, now_ms: int, rules: Sequence[PointRule], since: int | None) -> Staged:
@@ -30,8 +30,8 @@ def stage(store: Store, now_ms: int, rules: Sequence[PointRule], since: int | No
     staged = Staged(
         rules=active,
         since=since,
+        version=store.changes_elsewhere(),  # asked first: what comes between the two is a change
         last=int(store.value("SELECT coalesce(max(id), 0) FROM events")),
-        version=store.changes_elsewhere(),
     )
     staging.fill(store, now_ms, active, since, "events.id <= :last", staged.last)
     return staged
