@@ -26,6 +26,7 @@ from macli.clock import system_clock
 from macli.context import Macli
 from macli.errors import MacliError, UnknownName, UsageError
 from macli.log import Log, without_secrets
+from macli.shapes import printable
 
 Section: TypeAlias = dict[str, str]
 
@@ -358,9 +359,10 @@ def _fail(args: Sequence[str], macli: Macli, message: str, hint: str | None, cod
         said = {"error": message, "hint": hint, "exit_code": code}
         print(json.dumps(said, ensure_ascii=False), file=sys.stderr)
         return code
-    print(f"macli: {message}", file=sys.stderr)
+    # What a server or a file says is in it, too.
+    print(f"macli: {printable(message)}", file=sys.stderr)
     if hint:
-        print(f"  {hint}", file=sys.stderr)
+        print(f"  {printable(hint)}", file=sys.stderr)
     return code
 
 

@@ -57,13 +57,13 @@ class Output:
             self._said.append(text)
         elif not self.quiet and shape not in MACHINE_SHAPES:
             # Who runs for long, into a file or a journal, is heard at once.
-            print(text, flush=True)
+            print(printable(text), flush=True)
 
     def warn(self, text: str) -> None:
         """A line on standard error, whatever was asked."""
         if log := self._log():
             log.write("warning", text)
-        print(f"macli: {text}", file=sys.stderr)
+        print(f"macli: {printable(text)}", file=sys.stderr)
 
     def text(self, text: str) -> None:
         """What the command is for, whatever --quiet says: a value, a document, a rendered message."""
@@ -268,7 +268,7 @@ class Output:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError("nothing was done: this needs a yes", hint="add --yes to the same command")
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise OperationFailed("nothing was done")
 

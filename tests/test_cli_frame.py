@@ -128,6 +128,7 @@ def test_a_broken_macli_toml_is_named(macli: Run, workspace: Path) -> None:
     [
         (NotPermitted("no"), 3, "macli: no"),
         (Unreachable("gone", hint="wait"), 4, "macli: gone\n  wait"),
+        (Unreachable("imap.example: \x1b[2J\x07no"), 4, "macli: imap.example: ␛[2J␇no"),
         (OSError(28, "No space left on device"), 1, "macli: the disk is full"),
         (FileNotFoundError(2, "No such file", "people.csv"), 1, "macli: people.csv: No such file"),
         (KeyboardInterrupt(), 130, "macli: stopped"),

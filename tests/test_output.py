@@ -161,8 +161,13 @@ def test_no_color_in_the_environment_is_respected(
     ("text", "shown"),
     [("\x1b[31mred", "␛[31mred"), ("bell\x07", "bell␇"), ("\x9b2J", "\ufffd2J"), ("a\u202eb", "a\ufffdb"), ("ż", "ż")],
 )
-def test_a_contacts_name_does_not_command_the_terminal(text: str, shown: str) -> None:
+def test_a_contacts_name_does_not_command_the_terminal(
+    out: Output, capsys: pytest.CaptureFixture[str], text: str, shown: str
+) -> None:
     assert printable(text) == shown
+    out.say(f"mailbox: {text}\n  wait")
+    out.warn(text)
+    assert tuple(capsys.readouterr()) == (f"mailbox: {shown}\n  wait\n", f"macli: {shown}\n")
 
 
 def test_talk_is_silent_where_a_program_reads(out: Output, capsys: pytest.CaptureFixture[str]) -> None:
