@@ -283,6 +283,7 @@ def test_a_repeat_purchase_for_nothing_leaves_no_trace_of_a_value(store: Store) 
         ({"order": "c"}, (1, 10, 30, 1, 10.0)),
         ({"order": "unheard of", "total": 10}, (2, 20, 30, 2, 20.0)),
         ({"total": 10}, (2, 20, 30, 2, 20.0)),
+        ({"order": ""}, (2, 20, 30, 2, 20.0)),
     ],
     ids=str,
 )
@@ -293,6 +294,22 @@ def test_what_was_taken_back_is_no_purchase(store: Store, refund: dict[str, Any]
         buy(store, [(who, NOW - days * DAY, {"total": 10, "order": order}) for order, days in orders.items()])
     buy(store, [(1, NOW - DAY, refund)], "order.refunded")
     assert gathered(store) == {1: left, 2: (2, 20, 30, 2, 20.0)}
+
+
+def test_a_refund_of_an_order_without_a_name_takes_nothing_back(store: Store) -> None:
+    add_contacts(store, 1)
+    buy(store, [(1, NOW - days * DAY, {"total": 10, "order": ""}) for days in (30, 20)])
+    buy(store, [(1, NOW - DAY, {"total": 10, "order": ""})], "order.refunded")
+    assert gathered(store) == {1: (1, 10, 30, 1, 10.0)}
+
+
+def test_an_order_is_the_same_as_a_number_and_as_text(store: Store) -> None:
+    add_contacts(store, 1)
+    buy(
+        store, [(1, NOW - days * DAY, {"total": 10, "order": order}) for order, days in ((7, 30), ("17", 20), (27, 10))]
+    )
+    buy(store, [(1, NOW - DAY, {"total": 5, "order": order}) for order in (17, "17", "27")], "order.refunded")
+    assert gathered(store) == {1: (1, 20, 30, 1, 5.0)}
 
 
 def test_removed_contacts_and_purchases_of_nobody_are_left_out(store: Store) -> None:
@@ -655,7 +672,11 @@ def test_removed_contacts_are_nobody(world: World, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "wrong"),
-    [("email,score\nc0@example.com,1\n", "is a prediction"), ("name,churn\nAnn,1\n", "says the contact")],
+    [
+        ("email,score\nc0@example.com,1\n", "is a prediction"),
+        ("name,churn\nAnn,1\n", "says the contact"),
+        ("email,churn,Churn\nc0@example.com,1,0\n", "two columns of scores.csv are churn"),
+    ],
 )
 def test_columns_that_say_too_little_are_refused(world: World, tmp_path: Path, text: str, wrong: str) -> None:
     with pytest.raises(UsageError, match=wrong):
@@ -688,6 +709,19 @@ def test_a_fit_that_fails_in_the_tick_is_told_once_and_stops_nothing(world: Worl
     told = [" ".join(f"{who} {why}" for who, why in report.warned.items()) for report in reports]
     assert "predictions not fitted anew: too little to go by" in told[0]
     assert told[1:] == ["", ""]
+
+
+def test_a_clock_set_back_fits_anew_once(world: World) -> None:
+    ahead = NOW + timedelta(days=300)
+    settings.put(world.store, NOW, "predictions.refit", "7 days")
+    run_tick(world.engine(ahead))
+    for hours in (0, 2, 4, 30):
+        run_tick(world.engine(NOW + timedelta(hours=hours)))
+    fitted_at = [row["fitted_at"] for row in world.store.rows("SELECT fitted_at FROM prediction_models ORDER BY id")]
+    assert fitted_at == [to_ms(ahead), to_ms(NOW)]
+    last = kept.last_fit(world.store)
+    assert last is not None
+    assert last["fitted_at"] == to_ms(NOW)
 
 
 # The commands

@@ -180,13 +180,14 @@ CREATE TEMP TABLE IF NOT EXISTS refunded (
 
 _REFUNDS = """
 INSERT INTO refunded (contact_id, purchase, value)
-SELECT contact_id, properties ->> 'order', CASE count(*) WHEN count({value}) THEN sum(abs({value})) END
+SELECT contact_id, (properties ->> 'order') || '' AS order_key,
+  CASE count(*) WHEN count({value}) THEN sum(abs({value})) END
 FROM events
 WHERE name IN ({names})
   AND contact_id IS NOT NULL
   AND at < :until
-  AND properties ->> 'order' IS NOT NULL
-GROUP BY contact_id, properties ->> 'order'
+  AND properties ->> 'order' <> ''
+GROUP BY contact_id, order_key
 """
 
 

@@ -27,8 +27,8 @@ def chore(engine: "Engine", trouble: "Trouble") -> int:
     tried = store.value("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'predictions_tried'") or 0
     with store.write():
         _note(engine, "predictions_looked_at")
-    newest = max(tried, last["fitted_at"] if last is not None else 0)
-    if newest > to_ms(now - every) and newest <= to_ms(now):
+    fitted = last["fitted_at"] if last is not None else 0
+    if any(to_ms(now - every) < at <= to_ms(now) for at in (tried, fitted)):
         return 0
     with store.write():
         _note(engine, "predictions_tried")

@@ -128,6 +128,9 @@ def import_scores(
 def _columns(header: Sequence[str], name: str) -> _Columns:
     simple = [simplify(column) for column in header]
     kinds = {kind: simple.index(kind) for kind in KINDS if kind in simple}
+    twice = next((kind for kind in kinds if simple.count(kind) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two columns of {name} are {twice}", hint="give one of them another name")
     if not kinds:
         raise UsageError(
             f"no column of {name} is a prediction",

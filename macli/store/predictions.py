@@ -389,6 +389,6 @@ SELECT fitted_at, horizon_days, params
 FROM prediction_models
 WHERE source = 'fit'
   AND contacts > 0
-ORDER BY fitted_at DESC, id DESC
+ORDER BY id DESC
 LIMIT 1
 """
