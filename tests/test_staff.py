@@ -1,6 +1,7 @@
 """Staff: who works here, in which roles and groups, and what becomes of what they had."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,13 @@ def test_what_somebody_has_is_handed_over_only_after_a_yes(workspace: Path, macl
     assert (ran.code, "needs a yes" in ran.err) == (2, True)
     assert "anna" in macli("owner", "show", "a@example.com").out
     assert "1 contact went to marek" in macli("staff", "rm", "anna", "--hand-over", "marek", "--yes").out
+
+
+def test_rules_look_again_at_whom_somebody_who_leaves_only_helped_with(world: World) -> None:
+    store, later = world.store, NOW + timedelta(hours=1)
+    set_owner_where(store, NOW, "SELECT 3 AS id", {}, staff.get(store, "anna")["id"], "co", "test", told=False)
+    leaving.leave(store, later, "anna")
+    assert [row["id"] for row in store.rows("SELECT id FROM contacts WHERE updated_at = ?", (to_ms(later),))] == [3]
 
 
 def test_what_somebody_had_is_handed_over_without_an_event(world: World) -> None:

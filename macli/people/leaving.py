@@ -39,6 +39,7 @@ def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = Non
         to = staff.get_active(store, hand_over) if hand_over is not None else None
         if to is not None and to["id"] == member["id"]:
             raise UsageError(f"{member['name']} cannot take over from themselves")
+        store.execute(_TOUCH, {"id": member["id"], "now": to_ms(now)})
         if to is not None:
             handed = _hand_over(store, now, member, to)
         elif had := _has(store, member):
@@ -99,13 +100,13 @@ def _hand_over(store: Store, now: datetime, member: Row, to: Row) -> dict[str, i
         "staff",
         told=False,
     )
-    store.execute(_TOUCH, facts)
     tasks = store.execute(_TASKS, facts)
     deals = store.execute(_DEALS, facts)
     store.execute("UPDATE owner_rules SET staff_id = :to, updated_at = :now WHERE staff_id = :id", facts)
     return {"contacts": contacts, "open tasks": tasks, "open deals": deals}
 
 
+# Rules ask who owns a contact, and whose its tasks and deals are: they look at these again.
 _TOUCH = """
 UPDATE contacts
 SET updated_at = :now
