@@ -433,6 +433,22 @@ def test_without_values_there_is_no_spend_and_it_is_said(world: World) -> None:
     assert any(found.no_spend in line for line in found.lines())
 
 
+@pytest.mark.parametrize("total", [1e300, 10**320])
+def test_a_value_beyond_all_measure_leaves_no_spend_and_it_is_said(world: World, total: float) -> None:
+    buy(world.store, [(1, NOW - days * DAY, {"total": total}) for days in (3, 5)])
+    found = fitted(world)
+    assert "beyond all measure" in (found.no_spend or "")
+    assert world.store.value("SELECT count(spend) FROM predictions") == 0
+    assert len(predicted(world, "purchase")) == 120
+
+
+def test_customers_who_spend_the_same_are_fitted_and_it_is_said(world: World) -> None:
+    world.store.execute("UPDATE events SET properties = '{\"total\": 5}' WHERE name = 'order.paid'")
+    found = fitted(world)
+    assert "at the limit, where customers do not differ" in found.lines()[1]
+    assert world.store.value("SELECT max(abs(spend - 5 * expected)) < 0.01 FROM predictions")
+
+
 def test_a_dry_run_keeps_nothing(world: World) -> None:
     found = fit(world.store, NOW, options(), dry_run=True)
     assert found.kept is None
@@ -734,7 +750,7 @@ def test_the_commands_show_and_take_away(macli: Run, workspace: Path) -> None:
     assert ran.code == 0, ran.err
     assert "1 rows taken, 1 refused" in ran.out
     assert "line 3: no contact 'bob@example.com'" in ran.out
-    listed = json.loads(macli("prediction", "list", "--kind", "churn", "--band", "very large", "--json").out)
+    listed = json.loads(macli("prediction", "list", "--kind", "churn", "--likelihood", "very large", "--json").out)
     assert [(row["contact"], row["percent"], row["model"]) for row in listed] == [
         ("ann@example.com", 80.0, "data team")
     ]

@@ -1,6 +1,6 @@
 """Predictions from purchases: who has left for good, who buys again, how often and for how much."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LEAST = 100
 """Fewer contacts than these with repeat purchases, or with repeat purchases of some value, say too little."""
 HORIZON = timedelta(days=90)
+_MOST = 1e15
+"""No purchase is worth more; one such would decide the model of what all spend."""
 _DAY = timedelta(days=1)
 _CACHE_MB = 128
 """An index of a million probabilities is filled all over: half the time of what the usual cache needs."""
@@ -86,18 +88,19 @@ class Fit:
         return lines
 
     def _model_line(self) -> str:
-        said, at_limit = self.model.params, self.model.quality["at_limit"]
+        said = self.model.params
         return (
             f"{self.model.name}, fitted to {self.contacts:,} contacts with {said['event']}, of whom"
             f" {self.model.quality['repeat_buyers']:,} bought again: {_listed(said, 'r', 'alpha', 'a', 'b')} (weeks)"
-            + (f"; {' and '.join(at_limit)} at the limit, where customers do not differ" if at_limit else "")
+            + _limits(self.model.quality["at_limit"])
         )
 
     def _spend_line(self) -> str:
         if self.no_spend is not None:
             return f"no word of what they spend: {self.no_spend}"
-        many = self.model.quality["value"]["contacts"]
-        return f"Gamma-Gamma, fitted to {many:,} of them: {_listed(self.model.params, 'p', 'q', 'v')}"
+        said = self.model.quality["value"]
+        fitted = f"Gamma-Gamma, fitted to {said['contacts']:,} of them: {_listed(self.model.params, 'p', 'q', 'v')}"
+        return fitted + _limits(said["at_limit"])
 
     def _test_line(self) -> str:
         test = self.model.quality.get("held_out")
@@ -111,6 +114,10 @@ class Fit:
 
 def _listed(values: Mapping[str, Any], *names: str) -> str:
     return ", ".join(f"{name} {values[name]:.4g}" for name in names)
+
+
+def _limits(names: Sequence[str]) -> str:
+    return f"; {' and '.join(names)} at the limit, where customers do not differ" if names else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +230,8 @@ def _fit_values(store: Store) -> tuple["gammagamma.Params | None", dict[str, Any
     if len(x) < LEAST:
         name = settings.get(store, "purchases.value")
         return None, {}, f"only {len(x):,} contacts have repeat purchases with a {name}; at least {LEAST} are needed"
+    if mean.max() > _MOST:
+        return None, {}, f"a contact's purchases are worth {mean.max():.3g} each, which is beyond all measure"
     try:
         params, fitted = gammagamma.fit(x, mean)
     except NoFit as why:
@@ -232,6 +241,7 @@ def _fit_values(store: Store) -> tuple["gammagamma.Params | None", dict[str, Any
         "params": _rounded(fitted.values),
         "value": {
             "log_likelihood": round(fitted.log_likelihood, 3),
+            "at_limit": list(fitted.at_limit),
             "contacts": len(x),
             "correlation": round(float(np.corrcoef(x, mean)[0, 1]), 3) if varied else None,
         },
