@@ -604,7 +604,7 @@ def test_c14_a_rule_asks_whether_a_contact_has_a_device(macli, workspace: Path) 
         return int(json.loads(macli("segment", "preview", "--rule", rule, "--json").out)["contacts"])
 
     assert [count(rule) for rule in ("has device", "not has device", 'in segment "vip" and has device')] == [2, 1, 1]
-    assert "phone or device" in macli("segment", "preview", "--rule", "has devices").err
+    assert "expected email, phone, device" in macli("segment", "preview", "--rule", "has devices").err
 
 
 def test_a_campaigns_push_message_can_be_tried_on_ones_own_devices(world: World) -> None:

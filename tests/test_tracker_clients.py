@@ -123,7 +123,8 @@ def test_g19_a_program_s_events_and_states_arrive(world: World, home: str, langu
         assert len(said[3]) == 64
     told = events(world)
     assert told[0] == (1, "order.paid", {"total": 99.5, "name": "Łódź"})
-    assert [name for _, name, _ in told] == ["order.paid", "attribute.changed", "attribute.changed"]
+    names = [name for _, name, _ in told]
+    assert names == ["order.paid", "attribute.changed", "contact.converted", "attribute.changed"]
     assert world.store.value("SELECT attributes ->> 'first_name' FROM contacts") == "Ann"
 
 
