@@ -267,7 +267,7 @@ class Output:
         if yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("nothing was done: this needs a yes", hint="add --yes to the same command")
+            raise UsageError(f"nothing was done: this needs a yes: {question}", hint="add --yes to the same command")
         print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise OperationFailed("nothing was done")

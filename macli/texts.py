@@ -28,6 +28,11 @@ def body(text: str, what: str, *, empty: bool = False) -> str:
     return _checked(clean(text), what, LONGEST_TEXT, empty)
 
 
+def count_of(count: int, one: str) -> str:
+    """So many of something: ``1 open deal``, ``2,357 open deals``."""
+    return f"{count:,} {one if count == 1 else one + 's'}"
+
+
 def _checked(text: str, what: str, longest: int, empty: bool) -> str:
     if not text and not empty:
         raise UsageError(f"the {what} is empty")

@@ -211,7 +211,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(macli_process: Run, works
     ("line", "code", "said"),
     [
         ("note add ann@example.com - <&-", 2, "macli: the note is empty\n"),
-        ("contact purge ann@example.com <&-", 2, "macli: nothing was done: this needs a yes\n"),
+        ("contact purge ann@example.com <&-", 2, "macli: nothing was done: this needs a yes: "),
         ("contact list >&-", 0, ""),
         ("contact show nobody 2>&-", 2, ""),
     ],

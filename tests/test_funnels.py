@@ -223,7 +223,7 @@ def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
 def test_a_stage_somebody_stands_on_goes_only_with_a_place_for_them(world: World) -> None:
     move(world, 1, "Offer")
     move(world, 2, "Offer")
-    with pytest.raises(OperationFailed, match="2 contacts stand on the stage 'Offer'") as refused:
+    with pytest.raises(OperationFailed, match="on the stage 'Offer': 2 contacts") as refused:
         edit(world, remove="Offer")
     assert "--move-to" in (refused.value.hint or "")
     assert edit(world, remove="Offer", move_to="Won") == 2

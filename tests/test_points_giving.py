@@ -49,7 +49,7 @@ def test_points_for_many_are_given_after_asking(points: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("give", ANN), "name a contact and a number of points"),
+        (("give", ANN), "macli points give --where RULE 25"),
         (("give", ANN, "many"), "'many' is no whole number of points"),
         (("give", ANN, "1.5"), "'1.5' is no whole number of points"),
         (("give", ANN, "9999999999"), "more than 1,000,000,000 points at once"),

@@ -225,7 +225,7 @@ def _ids(macli: Macli, contact: str | None, where: str | None, *, removed: bool 
         found = contacts.find(macli.store, contact, region=macli.setting("country"))
         return ONE, {"one_contact": found["id"]}
     if where is None and not removed:
-        raise UsageError("no contact named", hint="name one, or select with --where RULE")
+        raise UsageError("say which contact", hint="name one, or select with --where RULE")
     return ids_of(selected(macli, where, removed=removed))
 
 

@@ -54,7 +54,7 @@ def give(
     from macli.lifecycle import points
 
     macli = Macli.of(ctx)
-    contact, number = _read(words, where)
+    contact, number = _read(words, where, "give")
     with chosen(macli, contact, where, f"give {number:,} points to", yes=yes) as (ids, params):
         scope_id = points.scope_id(macli.store, scope)
         count = points.give_where(macli.store, macli.now(), ids, params, number, scope_id, "cli", why=why)
@@ -76,18 +76,21 @@ def set_(
     from macli.lifecycle import points
 
     macli = Macli.of(ctx)
-    contact, number = _read(words, where)
+    contact, number = _read(words, where, "set")
     with chosen(macli, contact, where, f"set the points to {number:,} of", yes=yes) as (ids, params):
         scope_id = points.scope_id(macli.store, scope)
         count = points.set_where(macli.store, macli.now(), ids, params, number, scope_id, "cli", why=why)
     macli.out.say(f"{count:,} {people(count)} had other points and {'has' if count == 1 else 'have'} {number:,} now")
 
 
-def _read(words: list[str], where: str | None) -> tuple[str | None, int]:
+def _read(words: list[str], where: str | None, verb: str) -> tuple[str | None, int]:
     from macli.lifecycle import points
 
     if len(words) != (1 if where is not None else 2):
-        raise UsageError("name a contact and a number of points", hint="macli points give ann@example.com 25")
+        raise UsageError(
+            "say which contact and how many points",
+            hint=f"macli points {verb} ann@example.com 25, or macli points {verb} --where RULE 25",
+        )
     return None if where is not None else words[0], points.read(words[-1])
 
 

@@ -88,8 +88,8 @@ def import_(
 def list_(
     ctx: typer.Context,
     kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="churn or purchase.")] = None,
-    band: Annotated[
-        str | None, typer.Option("--band", metavar="BAND", help="small, medium, high or 'very high'.")
+    likelihood: Annotated[
+        str | None, typer.Option("--likelihood", metavar="BAND", help="small, medium, high or 'very high'.")
     ] = None,
     where: options.Where = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many of a kind.")] = None,
@@ -100,7 +100,7 @@ def list_(
 
     expected and spend are purchases and their value within the horizon.
 
-    Example: macli prediction list --kind churn --band 'very high' --where 'tagged VIP'
+    Example: macli prediction list --kind churn --likelihood 'very high' --where 'tagged VIP'
     """
     from macli.commands.contact_changes import selected
     from macli.config import likelihoods
@@ -112,7 +112,7 @@ def list_(
         macli.now(),
         selected(macli, where),
         kind=None if kind is None else predictions.check_kind(kind),
-        band=None if band is None else likelihoods.read(band),
+        band=None if likelihood is None else likelihoods.read(likelihood),
         limit=limit,
     )
     macli.out.rows(rows, columns=predictions.COLUMNS, shape=options.shape(format, json))

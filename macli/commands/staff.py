@@ -160,7 +160,7 @@ def rm(
     from macli.people import leaving
 
     macli = Macli.of(ctx)
-    if hand_over is not None and (had := leaving.has(macli.store, name)):
+    if hand_over is not None and (had := leaving.outlook(macli.store, name, hand_over)):
         macli.out.confirm(f"take {name} off the staff and give {hand_over} {had}?", yes=yes)
     left = leaving.leave(macli.store, macli.now(), name, hand_over=hand_over)
     for line in left.lines():

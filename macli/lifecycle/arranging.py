@@ -8,6 +8,7 @@ from macli.errors import OperationFailed, UsageError
 from macli.lifecycle import uses
 from macli.lifecycle.funnels import move_where
 from macli.store import Row, Store, funnels
+from macli.texts import count_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +99,12 @@ def _remove_stage(
             f"{gone['name']!r} is the only stage of {funnel['name']!r}", hint=f"macli funnel rm {funnel['name']!r}"
         )
     if deals := funnels.deals_on(store, gone["id"]):
-        raise OperationFailed(f"{deals:,} open deals stand on the stage {gone['name']!r}", hint="macli deal list")
+        raise OperationFailed(f"on the stage {gone['name']!r}: {count_of(deals, 'open deal')}", hint="macli deal list")
     _refuse_used(store, funnel, gone)
     moved = 0
     if move_to is None and (count := funnels.count_on(store, gone["id"])):
         raise OperationFailed(
-            f"{count:,} contacts stand on the stage {gone['name']!r}",
+            f"on the stage {gone['name']!r}: {count_of(count, 'contact')}",
             hint=f"macli funnel edit {funnel['name']!r} --remove {gone['name']!r} --move-to STAGE",
         )
     if move_to is not None:
@@ -131,7 +132,7 @@ def check_removable(store: Store, funnel: Row) -> None:
     """Raises OperationFailed where something names the funnel, deals are in it, or point rules count to it."""
     uses.refuse_used(store, uses.of_funnel(funnel), f"the funnel {funnel['name']!r}")
     if deals := funnels.counts(store, funnel["id"])["deals"]:
-        raise OperationFailed(f"{deals:,} deals are in the funnel {funnel['name']!r}", hint="macli deal list")
+        raise OperationFailed(f"in the funnel {funnel['name']!r}: {count_of(deals, 'deal')}", hint="macli deal list")
     if rules := funnels.feeding(store, funnel["name"]):
         raise OperationFailed(
             f"the point rule {rules[0]!r} counts to the funnel {funnel['name']!r}",

@@ -8,6 +8,7 @@ from macli.clock import to_ms
 from macli.errors import OperationFailed, UsageError
 from macli.people.owning import set_owner_where
 from macli.store import Row, Store, staff
+from macli.texts import count_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +37,7 @@ def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = Non
     with store.write():
         member = staff.get(store, name)
         handed: dict[str, int] = {}
-        to = staff.get_active(store, hand_over) if hand_over is not None else None
-        if to is not None and to["id"] == member["id"]:
-            raise UsageError(f"{member['name']} cannot take over from themselves")
+        to = _taker(store, member, hand_over) if hand_over is not None else None
         store.execute(_TOUCH, {"id": member["id"], "now": to_ms(now)})
         if to is not None:
             handed = _hand_over(store, now, member, to)
@@ -57,9 +56,21 @@ def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = Non
     return Left(name=member["name"], kept=kept, to=name_to, handed=handed, named_by=named_by)
 
 
-def has(store: Store, name: str) -> str:
-    """What somebody has that another could take over, in words; empty where that is nothing. Raises UnknownName."""
-    return _has(store, staff.get(store, name))
+def outlook(store: Store, name: str, hand_over: str) -> str:
+    """What ``hand_over`` would get, in words; empty where that is nothing.
+
+    Raises UnknownName; OperationFailed or UsageError where they cannot take over.
+    """
+    member = staff.get(store, name)
+    _taker(store, member, hand_over)
+    return _has(store, member)
+
+
+def _taker(store: Store, member: Row, name: str) -> Row:
+    to = staff.get_active(store, name)
+    if to["id"] == member["id"]:
+        raise UsageError(f"{member['name']} cannot take over from themselves")
+    return to
 
 
 def _has(store: Store, member: Row) -> str:
@@ -69,15 +80,15 @@ def _has(store: Store, member: Row) -> str:
 
 
 def _words(counts: Mapping[str, int]) -> list[str]:
-    return [f"{count:,} {what if count != 1 else what.removesuffix('s')}" for what, count in counts.items() if count]
+    return [count_of(count, what) for what, count in counts.items() if count]
 
 
 _HAS = """
 SELECT
-  (SELECT count(*) FROM owners WHERE staff_id = :id AND kind = 'main') AS contacts,
-  (SELECT count(*) FROM tasks WHERE assignee_id = :id AND state = 'open') AS "open tasks",
-  (SELECT count(*) FROM deals WHERE owner_id = :id AND state = 'open') AS "open deals",
-  (SELECT count(*) FROM owner_rules WHERE staff_id = :id) AS "owner rules"
+  (SELECT count(*) FROM owners WHERE staff_id = :id AND kind = 'main') AS contact,
+  (SELECT count(*) FROM tasks WHERE assignee_id = :id AND state = 'open') AS "open task",
+  (SELECT count(*) FROM deals WHERE owner_id = :id AND state = 'open') AS "open deal",
+  (SELECT count(*) FROM owner_rules WHERE staff_id = :id) AS "owner rule"
 """
 
 _NAMED = """
@@ -103,7 +114,7 @@ def _hand_over(store: Store, now: datetime, member: Row, to: Row) -> dict[str, i
     tasks = store.execute(_TASKS, facts)
     deals = store.execute(_DEALS, facts)
     store.execute("UPDATE owner_rules SET staff_id = :to, updated_at = :now WHERE staff_id = :id", facts)
-    return {"contacts": contacts, "open tasks": tasks, "open deals": deals}
+    return {"contact": contacts, "open task": tasks, "open deal": deals}
 
 
 # Rules ask who owns a contact, and whose its tasks and deals are: they look at these again.

@@ -154,7 +154,9 @@ def _cap(text: str) -> readers.Cap | None:
     try:
         return readers.cap(text)
     except UsageError as error:
-        raise UsageError(error.message, hint="write for example '3 per day', '10 ever', 'once' or 'none'") from None
+        raise UsageError(
+            f"{text!r} is no cap: {error.message}", hint="write for example '3 per day', '10 ever', 'once' or 'none'"
+        ) from None
 
 
 def told_cap(rule: PointRule) -> str | None:

@@ -53,10 +53,12 @@ def read(store: Store, text: str) -> Scope:
 
 
 def id_of(store: Store, scope: Scope) -> int:
-    """The id of a scope; a group's or tag's is made where it is new. Inside a write. Raises UnknownName."""
+    """The id of a scope; a group's or tag's is made where it is new. Inside a write. Raises UnknownName, UsageError."""
     found = find(store, scope)
     if found is not None:
         return found
+    if scope.kind == "stage" and not scope.name:
+        raise UsageError("the stage of which funnel?", hint="stage:FUNNEL/STAGE; macli funnel list shows them")
     if scope.kind == "stage":
         raise UnknownName("stage of a funnel", scope.name, _stages(store), hint="macli funnel list")
     return int(store.value(_MAKE, {"kind": scope.kind, "name": scope.name, "key": scope.key}))
