@@ -169,6 +169,14 @@ def test_p49_nothing_is_kept_of_who_was_erased_until_they_come_back(world: World
     assert [contact for _, contact, _ in listed(world)] == ["c0@example.com"]
 
 
+def test_a_letter_from_a_clock_that_is_years_off_is_kept_as_long_as_others(world: World) -> None:
+    take(world, letter().replace(b"Tue, 01 Dec 2026 09:30:00 +0000", b"Sat, 01 Jan 2000 00:00:00 +0000"))
+    assert world.store.value("SELECT at FROM mails") == 946_684_800_000
+    setting = world.engine().setting
+    assert retention.purge(world.store, setting, LATER + timedelta(days=399))["letters"] == 0
+    assert retention.purge(world.store, setting, LATER + timedelta(days=401))["letters"] == 1
+
+
 @pytest.mark.parametrize("date", ["Tue, 01 Dec 2099 09:30:00 +0000", "nonsense", "Mon, 01 Jan 1900 00:00:00 +0000"])
 def test_a_letter_from_no_time_is_one_from_now(world: World, date: str) -> None:
     take(world, letter().replace(b"Tue, 01 Dec 2026 09:30:00 +0000", date.encode()))

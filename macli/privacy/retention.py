@@ -270,7 +270,12 @@ def _purge_mails(store: Store, now: datetime, before: int) -> int:
     return store.execute(_PURGE_MAILS, {"before": before, "batch": BATCH})
 
 
-_OLD_MAILS = "FROM mails WHERE at < :before ORDER BY at, id LIMIT :batch"
+# By when they came, for what a letter says of its time may be years off. Only the first are looked at: they
+# came in the order of their numbers.
+_OLD_MAILS = """
+FROM (SELECT id, contact_id, created_at FROM mails ORDER BY id LIMIT :batch) AS first
+WHERE created_at < :before
+"""
 
 # Rules ask who wrote: they look at these contacts again.
 _TOUCH_WRITERS = f"""
@@ -339,7 +344,7 @@ KINDS = (
         purge=_purge_visitors,
     ),
     Kind(name="other events", setting="retention.events", old=_old_events, purge=_purge_other_events),
-    Kind(name="letters", setting="retention.mails", old=_count("mails", "at < :before"), purge=_purge_mails),
+    Kind(name="letters", setting="retention.mails", old=_count("mails", "created_at < :before"), purge=_purge_mails),
     Kind(
         name="removed contacts",
         setting="retention.removed",
