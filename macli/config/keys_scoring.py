@@ -13,6 +13,7 @@ SCORING = (
             "Readiness: names and the lowest score of each, the lowest first; the first is all below the second."
             " Of the global score."
         ),
+        asked=True,
     ),
     Setting(
         key="points.decay",
@@ -33,6 +34,7 @@ SCORING = (
             "A score is shown, and asked for in rules, as at least this; what was given and taken is kept as it is."
             " Scores may be below zero where unset."
         ),
+        asked=True,
     ),
     Setting(
         key="predictions.max_age",
@@ -40,6 +42,7 @@ SCORING = (
         read=readers.duration,
         default="30 days",
         doc="How long a prediction counts; an older one is no data, as if there were none.",
+        asked=True,
     ),
     Setting(
         key="predictions.refit",

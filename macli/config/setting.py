@@ -11,6 +11,7 @@ class Setting:
 
     ``read`` turns text into the typed value; ``clean`` stands in for it when a person sets the
     value, where checking costs more than reading does. ``default`` is text too; None means unset.
+    ``asked`` where rules go by it, so that a change can change whom they select.
     """
 
     key: str
@@ -19,3 +20,4 @@ class Setting:
     default: str | None
     doc: str
     clean: Callable[[str], Any] | None = None
+    asked: bool = False

@@ -7,9 +7,9 @@ from typing import Any
 from macli import events
 from macli.clock import to_ms
 from macli.lifecycle import uses
-from macli.lifecycle.ladder import Change, Remove, Step, place_of
+from macli.lifecycle.ladder import Change, Move, Remove, Step, place_of
 from macli.scoring import promoting
-from macli.store import Row, Store, settings, stages
+from macli.store import Row, Store, settings, stages, sweeps
 from macli.store.scopes import GLOBAL
 from macli.store.stages import Rung
 
@@ -97,6 +97,9 @@ def make(store: Store, now: datetime, change: Change, *, silently: bool = True) 
                 stages.place(store, to_ms(now), step.id, place, step.threshold)
             else:
                 stages.put(store, to_ms(now), step.name, step.threshold, place, step.description)
+        if isinstance(change, Move):
+            # Who stands on it stays there, but on others than before it is now at least.
+            sweeps.look_at_all(store)
         return moved if isinstance(change, Remove) else settle(store, now, "thresholds", silently=silently)
 
 

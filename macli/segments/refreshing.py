@@ -89,7 +89,8 @@ def _keep(store: Store, now: datetime, zone: ZoneInfo, segment: Row, every: time
     if not changed and not stale:
         return Moved()
     where = _where(store, segment, now, zone)
-    everyone = stale and (segment["swept_all_at"] is None or where.timely or bool(where.reads - {"events"}))
+    # None: never looked at. 0: see macli.store.sweeps.
+    everyone = stale and (not segment["swept_all_at"] or where.timely or bool(where.reads - {"events"}))
     if not everyone:
         where = _where(store, segment, now, zone, narrow=True)
     moved = _move(store, now, segment, where, among=None if everyone else "SELECT contact_id FROM looked_at")

@@ -6,6 +6,7 @@ from typing import Any
 from macli import config
 from macli.clock import to_ms
 from macli.errors import UsageError
+from macli.store import sweeps
 from macli.store.connection import Store
 
 
@@ -35,6 +36,8 @@ def put(store: Store, now: datetime, key: str, text: str) -> Any:
     kept = str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else text.strip()
     with store.write():
         store.execute(_PUT, {"key": key, "value": kept, "now": to_ms(now)})
+        if known.asked:
+            sweeps.look_at_all(store)
     return value
 
 
@@ -48,9 +51,12 @@ SET value = excluded.value, updated_at = excluded.updated_at
 
 def unset(store: Store, key: str) -> bool:
     """Take a value away, so that the default holds again; False where none was set."""
-    config.setting(key)
+    known = config.setting(key)
     with store.write():
-        return store.execute(_UNSET, {"key": key}) > 0
+        was_set = store.execute(_UNSET, {"key": key}) > 0
+        if known.asked:
+            sweeps.look_at_all(store)
+    return was_set
 
 
 _UNSET = """

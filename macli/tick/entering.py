@@ -144,7 +144,8 @@ def whenever(lookup: Lookup, row: Row, over: Callable[[], bool]) -> int:
     door = open_door(lookup, row, over)
     rule = condition_rule(door.campaign.entry)
     assert rule is not None
-    everybody = row["swept_all_at"] is None or (stale and _moves_by_itself(lookup.where(rule, few=True)))
+    # None: never looked at. 0: see macli.store.sweeps.
+    everybody = not row["swept_all_at"] or (stale and _moves_by_itself(lookup.where(rule, few=True)))
     if row["swept_all_at"] is None and not door.campaign.entry.includes_existing:
         if not _note_existing(door, lookup.where(rule)):
             return 0

@@ -1,0 +1,9 @@
+"""Asking of every contact anew what tracked segments and campaigns ask for."""
+
+from macli.store.connection import Store
+
+
+def look_at_all(store: Store) -> None:
+    """Let the next tick ask every contact: something changed that rules go by and no contact shows. Inside a write."""
+    store.execute("UPDATE segments SET swept_all_at = 0 WHERE swept_all_at IS NOT NULL")
+    store.execute("UPDATE campaigns SET swept_all_at = 0 WHERE swept_all_at IS NOT NULL")
