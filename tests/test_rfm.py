@@ -698,7 +698,7 @@ def test_the_commands_make_show_change_and_remove_a_report(workspace, macli) -> 
     thresholds = [word for name, text in THRESHOLDS.items() for word in (f"--{name}", text)]
     assert macli("contact", "add", "ann@example.com").code == 0
     assert macli("event", "add", "ann@example.com", "order.paid", "--set", "total=99.5").code == 0
-    assert macli("rfm", "create", "customers", *thresholds).out == "made the RFM report 'customers': 1 contacts in it\n"
+    assert macli("rfm", "create", "customers", *thresholds).out == "made the RFM report 'customers': 1 contact in it\n"
     assert "there is an RFM report 'Customers' already" in macli("rfm", "create", "Customers", *thresholds).err
     listed = json.loads(macli("rfm", "list", "--json").out)
     assert [(row["name"], row["contacts"], row["recency"]) for row in listed] == [
@@ -711,12 +711,12 @@ def test_the_commands_make_show_change_and_remove_a_report(workspace, macli) -> 
     assert macli("rfm", "show", "customers", "--format", "csv").out.splitlines()[3] == "short,casual,1,99.5"
     assert macli("rfm", "edit", "customers").code == 2
     changed = macli("rfm", "edit", "customers", "--monetary", "spender 90, medium 10", "--window", "10 days").out
-    assert changed == "changed the RFM report 'customers': 1 contacts came to other bands\n"
+    assert changed == "changed the RFM report 'customers': 1 contact came to other bands\n"
     found = macli("rfm", "contacts", "customers", "--monetary", "spender", "--json").out
-    assert [row["email"] for row in json.loads(found)] == ["ann@example.com"]
+    assert [(row["id"], row["email"]) for row in json.loads(found)] == [(1, "ann@example.com")]
     assert macli("rfm", "quintiles", "customers", "--format", "csv").out.splitlines()[1].endswith(",1,1,1,111")
     assert "1 (99.50)" in macli("rfm", "quintiles", "customers", "--summary").out
-    assert macli("rfm", "recompute", "customers").out == "sorted 1 contacts; 0 came to other bands\n"
+    assert macli("rfm", "recompute", "customers").out == "sorted 1 contact; 0 came to other bands\n"
     assert "did you mean 'customers'" in macli("rfm", "show", "custommers").err
     assert macli("rfm", "rm", "customers").code == 0
     assert macli("rfm", "list", "--json").out == "[]\n"

@@ -9,6 +9,7 @@ from macli.commands import funnel_options, meant, options
 from macli.commands.contact_changes import Contact, people
 from macli.context import Macli
 from macli.errors import UsageError
+from macli.texts import count_of
 
 app = typer.Typer(no_args_is_help=True, help="Funnels: ordered stages that contacts are moved through.")
 
@@ -35,7 +36,7 @@ def create(
     macli = Macli.of(ctx)
     names = arranging.split(stages)
     funnels.create(macli.store, to_ms(macli.now()), name, names, description or "")
-    macli.out.say(f"made the funnel {name!r} with {len(names)} stages")
+    macli.out.say(f"made the funnel {name!r} with {count_of(len(names), 'stage')}")
 
 
 @app.command("list")

@@ -6,6 +6,7 @@ import typer
 
 from macli.commands import options
 from macli.context import Macli
+from macli.texts import count_of
 
 if TYPE_CHECKING:
     from macli.scoring.rfm import Rebuilt
@@ -79,7 +80,7 @@ def create(
             condition=with_,
             advance=progress.advance,
         )
-    _tell(macli, f"made the RFM report {name!r}: {made.contacts:,} contacts in it", made)
+    _tell(macli, f"made the RFM report {name!r}: {count_of(made.contacts, 'contact')} in it", made)
 
 
 @app.command("list")
@@ -114,7 +115,7 @@ def show(ctx: typer.Context, name: Name, format: options.Format = None, json: op
     if shape in ("csv", "ndjson"):
         macli.out.rows(found["matrix"], columns=rfm.MATRIX, shape=shape)
         return
-    macli.out.say(f"{found['report']}: {found['contacts']:,} contacts, {found['value']:,.2f}")
+    macli.out.say(f"{found['report']}: {count_of(found['contacts'], 'contact')}, {found['value']:,.2f}")
     if not found["complete"]:
         macli.out.say(f"  not everybody is sorted yet: macli rfm recompute {found['report']!r} sorts them")
     for word in ("event", "with", "window", "recency", "frequency", "monetary"):
@@ -222,7 +223,7 @@ def edit(
             condition=with_,
             advance=progress.advance,
         )
-    _tell(macli, f"changed the RFM report {name!r}: {made.changed:,} contacts came to other bands", made)
+    _tell(macli, f"changed the RFM report {name!r}: {count_of(made.changed, 'contact')} came to other bands", made)
 
 
 @app.command("recompute")
@@ -236,7 +237,7 @@ def recompute(ctx: typer.Context, name: Name) -> None:
     macli = Macli.of(ctx)
     with macli.out.progress(_SORTING) as progress:
         made = rfm.recompute(macli.store, macli.now(), name, progress.advance)
-    _tell(macli, f"sorted {made.contacts:,} contacts; {made.changed:,} came to other bands", made)
+    _tell(macli, f"sorted {count_of(made.contacts, 'contact')}; {made.changed:,} came to other bands", made)
 
 
 @app.command("rm")

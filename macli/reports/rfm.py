@@ -10,8 +10,8 @@ from macli.store import Row, Store, rfm
 LISTED = ("name", "contacts", "event", "window", "recency", "frequency", "monetary", "computed_at")
 TOTALS = ("dimension", "band", "contacts", "percent", "value", "mean_value")
 MATRIX = ("recency", "frequency", "contacts", "value")
-CONTACTS = ("email", "phone", "last_at", "purchases", "value", "recency", "frequency", "monetary")
-QUINTILES = ("email", "phone", "last_at", "purchases", "value", "recency", "frequency", "monetary", "rfm")
+CONTACTS = ("id", "email", "phone", "last_at", "purchases", "value", "recency", "frequency", "monetary")
+QUINTILES = ("id", "email", "phone", "last_at", "purchases", "value", "recency", "frequency", "monetary", "rfm")
 
 # Who was removed is nobody's customer; the few there are come by an index.
 _PRESENT = "rfm_bands.contact_id NOT IN (SELECT id FROM contacts WHERE removed_at IS NOT NULL)"
@@ -116,7 +116,7 @@ def contacts(store: Store, name: str, wanted: Mapping[Dimension, Sequence[str]])
 
 
 _CONTACTS = """
-SELECT contacts.email, contacts.phone, rfm_bands.last_at, rfm_bands.purchases, rfm_bands.value, rfm_bands.recency,
+SELECT contacts.id, contacts.email, contacts.phone, rfm_bands.last_at, rfm_bands.purchases, rfm_bands.value, rfm_bands.recency,
   rfm_bands.frequency, rfm_bands.monetary
 FROM rfm_bands
 JOIN contacts ON contacts.id = rfm_bands.contact_id
@@ -153,7 +153,7 @@ WHERE report_id = :report
 """
 
 _QUINTILES = f"""
-SELECT contacts.email, contacts.phone, scored.last_at, scored.purchases, scored.value, scored.recency,
+SELECT contacts.id, contacts.email, contacts.phone, scored.last_at, scored.purchases, scored.value, scored.recency,
   scored.frequency, scored.monetary, scored.recency || '' || scored.frequency || scored.monetary AS rfm
 FROM ({_SCORED}) AS scored
 JOIN contacts ON contacts.id = scored.contact_id
