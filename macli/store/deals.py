@@ -1,25 +1,15 @@
 """Deals: what may be sold to whom, as it is read, and what they come to."""
 
-from collections.abc import Iterator
-
-from macli.errors import UsageError
 from macli.model import Where
 from macli.store.connection import Row, Store
+from macli.store.records import Records
 
 COLUMNS = ("id", "title", "contact", "state", "funnel", "stage", "value", "currency", "owner", "created_at")
 OPEN = ("funnel", "stage", "currency", "deals", "value")
 CLOSED = ("currency", "won", "lost", "rate", "won_value", "lost_value")
-_ALL = 2**62
 
 
-def listed(store: Store, *wheres: Where, limit: int | None = None) -> Iterator[Row]:
-    """The deals all of ``wheres`` select, the latest first."""
-    params = {name: value for where in wheres for name, value in where.params.items()}
-    tests = " AND ".join(("TRUE", *(where.sql for where in wheres)))
-    return store.stream(_LIST.format(tests=tests), {**params, "limit": _ALL if limit is None else limit})
-
-
-_LIST = """
+_SELECT = """
 SELECT deals.id, deals.title, coalesce(contacts.email, contacts.phone, contacts.external_id) AS contact, deals.state,
   funnels.name AS funnel, funnel_stages.name AS stage, deals.value, deals.currency, staff.name AS owner, deals.source,
   deals.created_at, deals.updated_at, deals.moved_at, deals.closed_at, deals.contact_id, deals.funnel_id,
@@ -34,14 +24,9 @@ ORDER BY deals.created_at DESC, deals.id DESC
 LIMIT :limit
 """
 
-
-def get(store: Store, number: int) -> Row:
-    """One deal. Raises UsageError."""
-    one = Where(sql="deals.id = :deal_number", params={"deal_number": number})
-    found = next(listed(store, one, limit=1), None)
-    if found is None:
-        raise UsageError(f"there is no deal {number}", hint="macli deal list shows their numbers")
-    return found
+_RECORDS = Records(table="deals", noun="deal", command="macli deal list", select=_SELECT)
+listed, get = _RECORDS.listed, _RECORDS.get
+"""Deals, the latest first; one by its number."""
 
 
 # What they come to: sums of floats, rounded to the decimal places a value can have.

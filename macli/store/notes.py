@@ -1,17 +1,16 @@
 """Notes about contacts, as they are read."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from macli.errors import NotPermitted, UsageError
+from macli.errors import NotPermitted
 from macli.model import Where
-from macli.store.connection import Row, Store
+from macli.store.connection import Store
+from macli.store.records import Records
 
 if TYPE_CHECKING:
     from macli.store.access import Acting
 
 COLUMNS = ("id", "created_at", "contact", "author", "private", "text")
-_ALL = 2**62
 
 
 def readable_by(who: "Acting | None") -> Where:
@@ -22,15 +21,7 @@ def readable_by(who: "Acting | None") -> Where:
     return Where(sql=sql, params={"note_reader": who.staff_id})
 
 
-def listed(store: Store, *wheres: Where, limit: int | None = None) -> Iterator[Row]:
-    """The notes all of ``wheres`` select, the latest first."""
-    params = {name: value for where in wheres for name, value in where.params.items()}
-    tests = " AND ".join(("TRUE", *(where.sql for where in wheres)))
-    said = {"tests": tests, "source": store.source("notes.source")}
-    return store.stream(_LIST.format(**said), {**params, "limit": _ALL if limit is None else limit})
-
-
-_LIST = """
+_SELECT = """
 SELECT notes.id, notes.created_at, coalesce(contacts.email, contacts.phone, contacts.external_id) AS contact,
   staff.name AS author, notes.private, notes.text, {source} AS source, notes.contact_id, notes.author_id
 FROM notes
@@ -41,14 +32,9 @@ ORDER BY notes.created_at DESC, notes.id DESC
 LIMIT :limit
 """
 
-
-def get(store: Store, number: int, *wheres: Where) -> Row:
-    """One note, where all of ``wheres`` select it. Raises UsageError."""
-    one = Where(sql="notes.id = :note_number", params={"note_number": number})
-    found = next(listed(store, one, *wheres, limit=1), None)
-    if found is None:
-        raise UsageError(f"there is no note {number}", hint="macli note list shows their numbers")
-    return found
+_RECORDS = Records(table="notes", noun="note", command="macli note list", select=_SELECT)
+listed, get = _RECORDS.listed, _RECORDS.get
+"""Notes, the latest first; one by its number."""
 
 
 def refuse_unread(store: Store, who: "Acting | None", contact_id: int) -> None:

@@ -1,14 +1,11 @@
 """Tasks: what somebody has to do about a contact, as it is read."""
 
-from collections.abc import Iterator
-
-from macli.errors import UsageError
 from macli.model import Where
-from macli.store.connection import Row, Store
+from macli.store.connection import Store
+from macli.store.records import Records
 
 COLUMNS = ("id", "due_at", "state", "title", "contact", "deal", "assignee", "author", "created_at")
 OPEN = Where(sql="tasks.state = 'open'")
-_ALL = 2**62
 
 
 def of_assignee(staff_id: int) -> Where:
@@ -23,15 +20,7 @@ def overdue(now_ms: int) -> Where:
     )
 
 
-def listed(store: Store, *wheres: Where, limit: int | None = None) -> Iterator[Row]:
-    """The tasks all of ``wheres`` select: those due first, then those without a time, oldest first."""
-    params = {name: value for where in wheres for name, value in where.params.items()}
-    tests = " AND ".join(("TRUE", *(where.sql for where in wheres)))
-    said = {"tests": tests, "source": store.source("tasks.source")}
-    return store.stream(_LIST.format(**said), {**params, "limit": _ALL if limit is None else limit})
-
-
-_LIST = """
+_SELECT = """
 SELECT tasks.id, tasks.due_at, tasks.state, tasks.title, tasks.description,
   coalesce(contacts.email, contacts.phone, contacts.external_id) AS contact, deals.title AS deal,
   assignees.name AS assignee, authors.name AS author, {source} AS source, tasks.created_at, tasks.updated_at,
@@ -46,14 +35,9 @@ ORDER BY tasks.due_at IS NULL, tasks.due_at, tasks.id
 LIMIT :limit
 """
 
-
-def get(store: Store, number: int) -> Row:
-    """One task. Raises UsageError."""
-    one = Where(sql="tasks.id = :task_number", params={"task_number": number})
-    found = next(listed(store, one, limit=1), None)
-    if found is None:
-        raise UsageError(f"there is no task {number}", hint="macli task list shows their numbers")
-    return found
+_RECORDS = Records(table="tasks", noun="task", command="macli task list", select=_SELECT)
+listed, get = _RECORDS.listed, _RECORDS.get
+"""Tasks, those due first, then those without a time, oldest first; one by its number."""
 
 
 def last_id(store: Store) -> int:
