@@ -1,5 +1,6 @@
 """Who may see and change what: every command, in the hands of somebody whose role was granted nothing."""
 
+import json
 import re
 import shlex
 import sqlite3
@@ -571,6 +572,17 @@ def test_p10_what_a_hidden_campaign_did_is_told_without_its_words(company: Path,
         assert "hiddenstep" not in ran.out
         assert "(hidden)" in ran.out
     assert as_(macli, company, "", "campaign cancel Hiddenworks --yes").code == 0
+
+
+def test_p10_what_came_by_a_hidden_form_is_told_without_its_name(company: Path, macli: Run) -> None:
+    with open_store(company / "macli.db") as store:
+        contact = store.value("SELECT id FROM contacts WHERE email = 'c1@example.com'")
+        for form in ("hiddenform", "lookform"):
+            tagged = {"name": "tag.added", "properties": {"tag": form[:4].upper()}}
+            events.record(store, NOW, [NewEvent(contact_id=contact, at=to_ms(NOW), source=f"form:{form}", **tagged)])
+    for who, sources in (("", {"form:hiddenform", "form:lookform"}), ("anna", {"(hidden)", "form:lookform"})):
+        told = json.loads(as_(macli, company, who, "event list --contact c1@example.com --name tag.added --json").out)
+        assert {row["source"] for row in told if row["properties"]["tag"] in ("HIDD", "LOOK")} == sources
 
 
 def test_p10_what_one_may_see_is_shown_whole_and_not_started(company: Path, macli: Run) -> None:

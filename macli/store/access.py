@@ -117,14 +117,13 @@ class Limited(Store):
         return any((word, str(said.get(word)).casefold()) in self._hidden_names for word in _WORDS.values())
 
     def _source_told(self, source: str | None) -> str | None:
-        """Where something came from, without the words of a campaign the person may not see."""
-        found = _OF_CAMPAIGN.match(source or "")
-        return "(hidden)" if found and int(found[1]) in self._hidden_campaigns else source
+        """Where something came from, without the words of a campaign or form the person may not see."""
+        named = ":".join((source or "").split(":", 2)[:2])
+        return "(hidden)" if named in self._hidden_sources else source
 
     @cached_property
-    def _hidden_campaigns(self) -> frozenset[int]:
-        sql = "SELECT id FROM main.campaigns WHERE NOT may_see(category_id)"
-        return frozenset(row["id"] for row in self.rows(sql))
+    def _hidden_sources(self) -> frozenset[str]:
+        return frozenset(row["source"] for row in self.rows(_HIDDEN_SOURCES))
 
     @cached_property
     def _seen_segments(self) -> frozenset[str]:
@@ -210,8 +209,17 @@ class Limited(Store):
 _WORDS = {"segments": "segment", "campaigns": "campaign", "banners": "banner", "form": "form", "page": "page"}
 """How an event names what it is about, by table or by kind of template."""
 
-_OF_CAMPAIGN = re.compile(r"campaign:(\d+):")
-"""How a source begins that is a campaign's step."""
+_HIDDEN_SOURCES = """
+SELECT 'campaign:' || id AS source
+FROM main.campaigns
+WHERE NOT may_see(category_id)
+UNION ALL
+SELECT name_key
+FROM main.templates
+WHERE kind = 'form'
+  AND NOT may_see(category_id)
+"""
+"""How a source begins that is a step of a campaign, or a form."""
 
 _HIDDEN = """
 SELECT name, {kind} AS kind
