@@ -8,12 +8,19 @@ from typing import Any
 from macli.errors import OperationFailed
 from macli.rules import names_in
 from macli.store import Row, Store
+from macli.store.campaigns import living
 
 Key = tuple[str, str]
 """A kind (``stage``, ``funnel``, ``funnel stage``, ``RFM report``) and a casefolded name, a funnel's stage with the
 funnel's; or ``stage word``, ``funnel word``, ``rfm word`` with a word of a condition on events of one of them."""
 
-_FAMILIES = {"stage": "stage word", "funnel": "funnel word", "deal": "funnel word", "rfm": "rfm word"}
+_FAMILIES = {
+    "stage": ("stage word",),
+    "funnel": ("funnel word",),
+    "deal": ("funnel word",),
+    "rfm": ("rfm word",),
+    **dict.fromkeys(("owner", "note", "task", "call"), ("staff word",)),
+}
 _WORDS = re.compile(r"\"((?:\\.|[^\"\\])*)\"|'((?:\\.|[^'\\])*)'|([^\s()#,=<>!]+)")
 
 
@@ -43,6 +50,11 @@ def of_report(report: Row) -> set[Key]:
     return {("RFM report", key), ("rfm word", key)}
 
 
+def of_staff(member: Row) -> set[Key]:
+    """What names a member of staff."""
+    return {("staff", member["name_key"]), ("staff word", member["name_key"])}
+
+
 def refuse_used(store: Store, wanted: set[Key], what: str) -> None:
     """Raises OperationFailed where something names one of them."""
     used = uses(store, wanted)
@@ -53,7 +65,7 @@ def refuse_used(store: Store, wanted: set[Key], what: str) -> None:
 def uses(store: Store, wanted: set[Key]) -> list[str]:
     """What names one of them, in words: campaigns that are not over, segments, rules that give points or owners."""
     with store.whole():
-        campaigns = [row["name"] for row in store.rows(_CAMPAIGNS) if _named(json.loads(row["text"])) & wanted]
+        campaigns = [row["name"] for row in living(store) if _named(json.loads(row["definition"])) & wanted]
         segments = [row["name"] for row in store.rows(_SEGMENTS) if _in_rule(row["text"]) & wanted]
         rules = [row["name"] for row in store.rows(_POINT_RULES) if _in_point_rule(row) & wanted]
         owners = [row["name"] for row in store.rows(_OWNER_RULES) if _in_rule(row["text"]) & wanted]
@@ -66,23 +78,6 @@ def uses(store: Store, wanted: set[Key]) -> list[str]:
     return [f"the {kind} {name!r}" for kind, names in told.items() for name in names]
 
 
-_CAMPAIGNS = """
-SELECT campaigns.name, campaign_versions.definition AS text
-FROM campaigns
-JOIN campaign_versions ON campaign_versions.campaign_id = campaigns.id
-WHERE campaigns.state NOT IN ('finished', 'cancelled')
-  AND (
-    campaign_versions.number = campaigns.current_version
-    OR EXISTS (
-      SELECT 1
-      FROM enrollments
-      WHERE enrollments.campaign_id = campaigns.id
-        AND enrollments.version = campaign_versions.number
-        AND enrollments.ended_at IS NULL
-    )
-  )
-ORDER BY campaigns.name_key
-"""
 _SEGMENTS = "SELECT name, rule AS text FROM segments WHERE rule IS NOT NULL ORDER BY name_key"
 _POINT_RULES = "SELECT name, event, condition, who FROM point_rules ORDER BY name_key"
 _OWNER_RULES = "SELECT name, rule AS text FROM owner_rules WHERE rule IS NOT NULL ORDER BY name_key"
@@ -112,6 +107,8 @@ def _in_object(value: dict[str, Any]) -> Iterator[set[Key]]:
         elif key == "scope" and isinstance(member, str) and member.strip().casefold().startswith("stage:"):
             funnel_name, _, stage = member.partition(":")[2].partition("/")
             yield _stage_of(funnel_name, stage)
+        elif key in ("owner", "staff") and isinstance(member, str):
+            yield {("staff", " ".join(member.split()).casefold())}
         elif key == "where" and isinstance(member, str):
             yield _in_condition(value.get("name") or value.get("event"), member)
         else:
@@ -124,11 +121,9 @@ def _stage_of(funnel: str, stage: str | None) -> set[Key]:
 
 
 def _in_rule(text: str) -> set[Key]:
-    return set(names_in(text)) if any(word in text.casefold() for word in ("stage", "funnel", "rfm")) else set()
+    return set(names_in(text))
 
 
 def _in_condition(event: Any, text: str) -> set[Key]:
-    kind = _FAMILIES.get(str(event).partition(".")[0])
-    if kind is None:
-        return set()
-    return {(kind, "".join(word).casefold()) for word in _WORDS.findall(text)}
+    kinds = _FAMILIES.get(str(event).partition(".")[0], ())
+    return {(kind, "".join(word).casefold()) for kind in kinds for word in _WORDS.findall(text)}

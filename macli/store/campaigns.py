@@ -226,6 +226,30 @@ ORDER BY number
 """
 
 
+def living(store: Store) -> list[Row]:
+    """The versions of campaigns that are not over which contacts are in or come into: id, name, number, definition."""
+    return store.rows(_LIVING)
+
+
+_LIVING = """
+SELECT campaigns.id, campaigns.name, campaign_versions.number, campaign_versions.definition
+FROM campaigns
+JOIN campaign_versions ON campaign_versions.campaign_id = campaigns.id
+WHERE campaigns.state NOT IN ('finished', 'cancelled')
+  AND (
+    campaign_versions.number = campaigns.current_version
+    OR EXISTS (
+      SELECT 1
+      FROM enrollments
+      WHERE enrollments.campaign_id = campaigns.id
+        AND enrollments.version = campaign_versions.number
+        AND enrollments.ended_at IS NULL
+    )
+  )
+ORDER BY campaigns.name_key
+"""
+
+
 def actions_of(store: Store, campaign_id: int) -> dict[str, str]:
     """The action of every step the campaign ever had, by key."""
     rows = store.rows("SELECT key, action FROM steps WHERE campaign_id = :campaign", {"campaign": campaign_id})
