@@ -186,6 +186,23 @@ def test_a_report_removed_while_it_is_computed_stays_away(world: World) -> None:
     assert everybody(world) == []
 
 
+def test_a_removal_that_was_stopped_leaves_a_report_to_be_computed_or_removed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(world)
+    monkeypatch.setattr(lifecycle, "_CHUNK", 2)
+    with world.store.write():
+        rfm.begin_round(world.store, 1, afresh=True)
+        assert rfm.forget_some(world.store, 1, 2) == 2
+    assert len(everybody(world)) == 3
+    assert not summary(world.store, "customers", to_ms(NOW))["complete"]
+    bought(world, NOW, contact_id=1)
+    assert changes(world.store) == []
+    lifecycle.remove(world.store, "customers")
+    assert rfm.all_(world.store) == []
+    assert everybody(world) == []
+
+
 # What asks for a report.
 
 

@@ -74,7 +74,7 @@ def edit(
         definition = _changed(written.read(report["definition"]), given)
         _check(store, now, definition)
         rfm.change(store, to_ms(now), report["id"], definition.text())
-        rfm.begin_round(store, report["id"])
+        rfm.begin_round(store, report["id"], afresh=True)
     return _look_at_all(store, now, name, advance)
 
 
@@ -124,10 +124,16 @@ def _look_at_all(store: Store, now: datetime, name: str, advance: Advance) -> Re
 
 
 def remove(store: Store, name: str) -> None:
-    """Forget a report. Raises OperationFailed where a campaign, a segment or a point rule asks for it."""
+    """Forget a report, its bands in steps. Raises OperationFailed where a campaign, segment or point rule asks for it."""
     with store.write():
         report = rfm.get(store, name)
         uses.refuse_used(store, uses.of_report(report), f"the RFM report {report['name']!r}")
+        rfm.begin_round(store, report["id"], afresh=True)
+    forgotten = _CHUNK
+    while forgotten == _CHUNK:
+        with store.write():
+            forgotten = rfm.forget_some(store, report["id"], _CHUNK)
+    with store.write():
         rfm.remove(store, report["id"])
 
 

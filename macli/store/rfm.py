@@ -24,9 +24,9 @@ RETURNING id
 
 
 def change(store: Store, now_ms: int, report_id: int, definition: str) -> None:
-    """Give a report another definition, under which nobody's bands are found yet. Inside a write."""
+    """Give a report another definition. Inside a write."""
     store.execute(
-        "UPDATE rfm_reports SET definition = :definition, computed_at = NULL, updated_at = :now WHERE id = :id",
+        "UPDATE rfm_reports SET definition = :definition, updated_at = :now WHERE id = :id",
         {"id": report_id, "definition": definition, "now": now_ms},
     )
 
@@ -35,9 +35,19 @@ def change(store: Store, now_ms: int, report_id: int, definition: str) -> None:
 # and the round leaves them alone.
 
 
-def begin_round(store: Store, report_id: int) -> None:
-    """Begin a round, which ends any other that is on its way. Inside a write."""
-    store.execute("UPDATE rfm_reports SET round = round + 1, settled_to = 0 WHERE id = :id", {"id": report_id})
+def begin_round(store: Store, report_id: int, *, afresh: bool = False) -> None:
+    """Begin a round, which ends any other that is on its way. Inside a write.
+
+    ``afresh``: nobody's bands are those of the report any more.
+    """
+    store.execute(
+        """
+        UPDATE rfm_reports
+        SET round = round + 1, settled_to = 0, computed_at = CASE WHEN NOT :afresh THEN computed_at END
+        WHERE id = :id
+        """,
+        {"id": report_id, "afresh": afresh},
+    )
     store.execute("DELETE FROM rfm_looked_at WHERE report_id = :id", {"id": report_id})
 
 
@@ -60,6 +70,18 @@ def end_round(store: Store, now_ms: int, report: Row) -> bool:
     if ended:
         store.execute("DELETE FROM rfm_looked_at WHERE report_id = :id", known)
     return bool(ended)
+
+
+def forget_some(store: Store, report_id: int, most: int) -> int:
+    """Forget the bands of so many contacts of a report; how many there were. Inside a write."""
+    return store.execute(_FORGET, {"id": report_id, "most": most})
+
+
+_FORGET = """
+DELETE FROM rfm_bands
+WHERE report_id = :id
+  AND contact_id IN (SELECT contact_id FROM rfm_bands WHERE report_id = :id ORDER BY contact_id LIMIT :most)
+"""
 
 
 def remove(store: Store, report_id: int) -> None:
