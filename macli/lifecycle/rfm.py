@@ -124,7 +124,7 @@ def _look_at_all(store: Store, now: datetime, name: str, advance: Advance) -> Re
 
 
 def remove(store: Store, name: str) -> None:
-    """Forget a report, its bands in steps. Raises OperationFailed where a campaign, segment or point rule asks for it."""
+    """Forget a report, its bands in steps. Raises OperationFailed where something asks for it."""
     with store.write():
         report = rfm.get(store, name)
         uses.refuse_used(store, uses.of_report(report), f"the RFM report {report['name']!r}")
