@@ -23,6 +23,7 @@ MACHINE_SHAPES = ("csv", "json", "ndjson")
 VERDICTS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 TABLE_ROWS = 10_000
 """A table is laid out in memory, so it ends here and says so; CSV and JSON stream without end."""
+LONGEST_WORD = 30
 
 
 class Share(float):
@@ -185,7 +186,8 @@ class Output:
         table = Table(box=box.SIMPLE_HEAD if heads else None, show_header=heads, pad_edge=False)
         for place, (name, side) in enumerate(zip(columns, sides, strict=True)):
             head = name.removesuffix("_at").replace("_", " ")
-            table.add_column(head, justify=side, overflow="fold", no_wrap=place == 0)  # type: ignore[arg-type]
+            whole = place == 0 or _is_word([row[place] for row in cells])
+            table.add_column(head, justify=side, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
         colored = [place for place, name in enumerate(columns) if name in ("category", "color", "verdict")]
         for row in cells:
             texts = [Text(cell) for cell in row]
@@ -291,11 +293,18 @@ class Progress:
 
 
 def _too_narrow(width: int, cells: list[list[str]], columns: Sequence[str]) -> bool:
-    """Whether a table would fold its cells to shreds: less than 12 characters, or a cell's own, for a column."""
-    wanted = [
-        min(12, max([len(name), *(len(row[place]) for row in cells[:200])])) for place, name in enumerate(columns)
-    ]
-    return sum(wanted) + 2 * len(columns) > width
+    """Whether a table would fold its cells to shreds: a column needs its head, and its words or 12 characters."""
+    wanted = []
+    for place, name in enumerate(columns):
+        column = [row[place] for row in cells]
+        longest = max((len(word) for cell in column for word in cell.split(" ")), default=0)
+        wanted.append(max(len(name.removesuffix("_at")), longest if _is_word(column) else min(12, longest)))
+    return sum(wanted) + 3 * len(columns) - 1 > width
+
+
+def _is_word(cells: list[str]) -> bool:
+    """Whether a column has words, such as names and addresses, that are not folded: they are copied from there."""
+    return all(len(cell) <= LONGEST_WORD and " " not in cell for cell in cells)
 
 
 def _counts(value: Any, column: str) -> bool:

@@ -148,6 +148,18 @@ def test_a_table_on_a_terminal_shows_a_categorys_colour(
     assert "38;2" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("width", [35, 46, 52, 60])
+def test_in_a_narrow_terminal_no_head_and_no_address_is_folded(
+    out: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out.rows([{"id": 1, "contact": "ann.lee@example.com", "frequency": "often", "text": "a b c"}], shape="table")
+    printed = capsys.readouterr().out
+    assert "ann.lee@example.com" in printed
+    assert "frequency" in printed
+    assert max(map(len, printed.splitlines())) <= width
+
+
 def test_no_color_in_the_environment_is_respected(
     out: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

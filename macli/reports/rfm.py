@@ -116,8 +116,8 @@ def contacts(store: Store, name: str, wanted: Mapping[Dimension, Sequence[str]])
 
 
 _CONTACTS = """
-SELECT contacts.id, contacts.email, contacts.phone, rfm_bands.last_at, rfm_bands.purchases, rfm_bands.value, rfm_bands.recency,
-  rfm_bands.frequency, rfm_bands.monetary
+SELECT contacts.id, contacts.email, contacts.phone, rfm_bands.last_at, rfm_bands.purchases, rfm_bands.value,
+  rfm_bands.recency, rfm_bands.frequency, rfm_bands.monetary
 FROM rfm_bands
 JOIN contacts ON contacts.id = rfm_bands.contact_id
 WHERE rfm_bands.report_id = :report
