@@ -148,12 +148,13 @@ def test_a_table_on_a_terminal_shows_a_categorys_colour(
     assert "38;2" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("width", [35, 46, 52, 60])
+@pytest.mark.parametrize("width", [40, 46, 50, 56, 80])
 def test_in_a_narrow_terminal_no_head_and_no_address_is_folded(
     out: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    out.rows([{"id": 1, "contact": "ann.lee@example.com", "frequency": "often", "text": "a b c"}], shape="table")
+    row = {"id": 1, "email": "ann.lee@example.com", "last_at": 1_772_625_600_000, "frequency": "often", "value": 9.5}
+    out.rows([row], shape="table")
     printed = capsys.readouterr().out
     assert "ann.lee@example.com" in printed
     assert "frequency" in printed
