@@ -175,6 +175,54 @@ def test_whom_a_rule_or_a_campaign_names_is_kept_and_not_renamed(workspace: Path
     assert macli("segment", "show", "hers").code == 0
 
 
+NAMING = (
+    ("segment", "create", "hers", "--rule", "has note by 'O\\'BRIEN' or owner in group north"),
+    ("points", "rule", "add", "hers", "--event", "email.opened", "--points", "1", "--for", 'owned by "o\'brien"'),
+    ("points", "rule", "add", "ours", "--event", "owner.changed", "--points", "1", "--with", 'staff = "O\'Brien"'),
+    ("owner", "rule", "add", "hers", "--to", "marek", "--where", 'co-owner is "O\'Brien"'),
+)
+
+
+@pytest.mark.parametrize("naming", NAMING, ids=lambda naming: " ".join(naming))
+def test_whatever_names_somebody_in_a_rule_keeps_the_name(workspace: Path, macli: Run, naming: tuple[str, ...]) -> None:
+    for name in ("O'Brien", "marek"):
+        assert macli("staff", "add", name, "--group", "north").code == 0
+    ran = macli(*naming)
+    assert ran.code == 0, ran.err
+    ran = macli("staff", "edit", "O'Brien", "--rename", "Ob")
+    assert ran.code == 1
+    assert f"rule {naming[3]!r}" in ran.err or "the segment 'hers'" in ran.err
+    assert "still names O'Brien" in macli("staff", "rm", "O'Brien").out
+
+
+@pytest.mark.parametrize(
+    "step", ["owner: O'Brien", "owner: {staff: o'brien, kind: co}", "task: {title: x, staff: O'Brien}"]
+)
+def test_a_campaign_s_step_keeps_the_name_of_whom_it_names(workspace: Path, macli: Run, step: str) -> None:
+    macli("staff", "add", "O'Brien")
+    (workspace / "c.yaml").write_text(f"name: spring\nentry: {{rule: everyone}}\nsteps:\n  - {step}\n", "utf-8")
+    ran = macli("apply", "c.yaml")
+    assert ran.code == 0, ran.err
+    assert "named by the campaign 'spring'" in macli("staff", "edit", "O'Brien", "--rename", "Ob").err
+
+
+def test_a_tag_that_is_called_like_somebody_names_nobody(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "anna")
+    macli("segment", "create", "hers", "--rule", "tagged anna")
+    assert macli("staff", "edit", "anna", "--rename", "anne").code == 0
+
+
+def test_a_rule_that_asks_for_a_group_goes_on_when_nobody_is_in_it_any_more(workspace: Path, macli: Run) -> None:
+    macli("staff", "add", "anna", "--group", "north")
+    macli("contact", "add", "ann@example.com")
+    macli("segment", "create", "theirs", "--rule", "not owner in group North")
+    macli("staff", "edit", "anna", "--no-group", "north")
+    assert macli("segment", "show", "theirs").code == 0
+    listed = macli("contact", "list", "--where", "in segment theirs", "--json")
+    assert [row["email"] for row in json.loads(listed.out)] == ["ann@example.com"]
+    assert macli("segment", "preview", "--rule", "owner in group north").code == 2
+
+
 def test_who_has_left_becomes_nobody_s_owner(world: World) -> None:
     staff.edit(world.store, NOW, "anna", active=False)
     anna = staff.get(world.store, "anna")["id"]

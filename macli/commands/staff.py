@@ -118,10 +118,10 @@ def edit(
 
     Example: macli staff edit anna --role sales --no-role intern --group north
     """
-    from macli.store import staff
+    from macli.people import renaming
 
     macli = Macli.of(ctx)
-    staff.edit(
+    renaming.edit(
         macli.store,
         macli.now(),
         name,

@@ -1,4 +1,4 @@
-"""What names a stage, a funnel or an RFM report, so that none is renamed or removed under what is in use."""
+"""What names stages, funnels, RFM reports and staff, so that none is renamed or removed under what is in use."""
 
 import json
 import re
@@ -11,8 +11,9 @@ from macli.store import Row, Store
 from macli.store.campaigns import living
 
 Key = tuple[str, str]
-"""A kind (``stage``, ``funnel``, ``funnel stage``, ``RFM report``) and a casefolded name, a funnel's stage with the
-funnel's; or ``stage word``, ``funnel word``, ``rfm word`` with a word of a condition on events of one of them."""
+"""A kind (``stage``, ``funnel``, ``funnel stage``, ``RFM report``, ``staff``) and a casefolded name, a funnel's stage
+with the funnel's; or ``stage word``, ``funnel word``, ``rfm word``, ``staff word`` with a word of a condition on events
+of one of them."""
 
 _FAMILIES = {
     "stage": ("stage word",),
@@ -22,6 +23,7 @@ _FAMILIES = {
     **dict.fromkeys(("owner", "note", "task", "call"), ("staff word",)),
 }
 _WORDS = re.compile(r"\"((?:\\.|[^\"\\])*)\"|'((?:\\.|[^'\\])*)'|([^\s()#,=<>!]+)")
+_ESCAPED = re.compile(r"\\([\\\"'])")
 
 
 def of_stage(stage: Row) -> set[Key]:
@@ -126,4 +128,5 @@ def _in_rule(text: str) -> set[Key]:
 
 def _in_condition(event: Any, text: str) -> set[Key]:
     kinds = _FAMILIES.get(str(event).partition(".")[0], ())
-    return {(kind, "".join(word).casefold()) for kind in kinds for word in _WORDS.findall(text)}
+    words = {_ESCAPED.sub(r"\1", "".join(word)).casefold() for word in _WORDS.findall(text)} if kinds else set()
+    return {(kind, word) for kind in kinds for word in words}

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from macli.clock import to_ms
 from macli.errors import OperationFailed, UsageError
+from macli.lifecycle import uses
 from macli.people.owning import set_owner_where
 from macli.store import Row, Store, staff
 from macli.texts import count_of
@@ -45,7 +46,7 @@ def leave(store: Store, now: datetime, name: str, *, hand_over: str | None = Non
             raise OperationFailed(
                 f"{member['name']} still has {had}", hint=f"macli staff rm {member['name']!r} --hand-over OTHER"
             )
-        named_by = tuple(staff.mentions(store, member))
+        named_by = tuple(uses.uses(store, uses.of_staff(member)))
         kept = bool(named_by or store.value(_NAMED, {"id": member["id"]}))
         if kept:
             staff.edit(store, now, name, active=False)

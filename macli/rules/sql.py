@@ -171,12 +171,12 @@ class Build:
         return found
 
     def inline(self, segment: KnownSegment, rule_text: str, rule: Rule, reach: float) -> str:
-        """The SQL of a segment's own rule inside this one."""
-        before = self.text, self._path, self.entity, self.vocabulary
+        """The SQL of a segment's own rule inside this one; that one was accepted before."""
+        before = self.text, self._path, self.entity, self.vocabulary, self.stored
         self.text, self._path, self.entity = rule_text, (*self._path, segment), None
-        self.vocabulary = self.vocabulary.within or self.vocabulary
+        self.vocabulary, self.stored = self.vocabulary.within or self.vocabulary, True
         sql = self.render(rule, reach)
-        self.text, self._path, self.entity, self.vocabulary = before
+        self.text, self._path, self.entity, self.vocabulary, self.stored = before
         return sql
 
     def render(self, rule: Rule, reach: float = 1.0) -> str:

@@ -1,7 +1,6 @@
 """Staff: who works with macli, in which roles and groups."""
 
 import json
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -67,7 +66,10 @@ def edit(
     active: bool | None = None,
     region: str | None = None,
 ) -> None:
-    """Change what is known of somebody; '' takes a value away. Raises UnknownName, UsageError."""
+    """Change what is known of somebody; '' takes a value away. Raises UnknownName, UsageError.
+
+    Rules and campaigns go on with the name they have; people.renaming asks whether there are any.
+    """
     changes: dict[str, Any] = {}
     if rename is not None:
         changes |= {"name": _line(rename, "member of staff needs a name"), "name_key": _key(rename)}
@@ -85,8 +87,6 @@ def edit(
         member = get(store, name)
         if "name_key" in changes and store.value(_OTHER, {"key": changes["name_key"], "id": member["id"]}):
             raise UsageError(f"there is {rename!r} on the staff already")
-        if changes.get("name_key", member["name_key"]) != member["name_key"]:
-            _refuse_named(store, member)
         assignments = "".join(f"{column} = :{column}, " for column in changes)
         store.execute(
             f"UPDATE staff SET {assignments}updated_at = :now WHERE id = :id",
@@ -94,14 +94,6 @@ def edit(
         )
         _give(store, member["id"], given[0], given[1])
         _take(store, member, given[2], given[3])
-
-
-def _refuse_named(store: Store, member: Row) -> None:
-    if named := mentions(store, member):
-        raise OperationFailed(
-            f"{member['name']} is named by {named[0]}, under this name",
-            hint="change it there first, or add somebody of the new name and hand over",
-        )
 
 
 _OTHER = """
@@ -243,43 +235,6 @@ def roles(store: Store, staff_id: int) -> list[str]:
     """The roles of a member of staff."""
     rows = store.rows("SELECT role FROM staff_roles WHERE staff_id = :id ORDER BY role", {"id": staff_id})
     return [row["role"] for row in rows]
-
-
-def mentions(store: Store, member: Row) -> list[str]:
-    """What speaks of somebody by name: campaigns that are not over, and rules; in words."""
-    pattern = rf"(?<!\w){re.escape(member['name'])}(?!\w)"
-    sql = _MENTIONS.format(
-        **{text: store.dialect.fits(column, ":pattern") for text, column in _WHERE_NAMED.items()},
-    )
-    return [f"the {row['kind']} {row['name']!r}" for row in store.rows(sql, {"pattern": pattern})]
-
-
-_WHERE_NAMED = {
-    "definition": "campaign_versions.definition",
-    "rule": "coalesce(rule, '')",
-    "points": "coalesce(condition, '') || ' ' || coalesce(who, '')",
-}
-
-_MENTIONS = """
-SELECT 'campaign' AS kind, campaigns.name
-FROM campaigns
-JOIN campaign_versions ON campaign_versions.campaign_id = campaigns.id
-WHERE campaigns.state NOT IN ('finished', 'cancelled')
-  AND {definition}
-UNION
-SELECT 'segment', name
-FROM segments
-WHERE {rule}
-UNION
-SELECT 'points rule', name
-FROM point_rules
-WHERE {points}
-UNION
-SELECT 'owner rule', name
-FROM owner_rules
-WHERE {rule}
-ORDER BY 1, 2
-"""
 
 
 def groups(store: Store) -> list[dict[str, Any]]:

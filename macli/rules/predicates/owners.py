@@ -75,12 +75,21 @@ class Owner(Leaf):
             asked.append(f"owners.staff_id = {build.bind(build.member(self.who)[0])}")
         if self.group is not None:
             build.reads.add("staff_groups")
-            name = build.named("group of staff", build.vocabulary.staff_groups, self.group, "macli staff groups")
             asked.append(
                 "owners.staff_id IN (SELECT staff_groups.staff_id FROM staff_groups"
-                f" WHERE staff_groups.name_key = {build.bind(name.casefold())})"
+                f" WHERE staff_groups.name_key = {build.bind(_group(self.group, build))})"
             )
         return Condition(sql=counted("owners", asked, ONCE, build, reach))
+
+
+def _group(name: Literal, build: Build) -> str:
+    """The key of a group of staff. Raises RuleError.
+
+    A group is there while somebody is in it, so a rule that was accepted goes on asking for it.
+    """
+    if build.stored:
+        return " ".join(name.text.split()).casefold()
+    return build.named("group of staff", build.vocabulary.staff_groups, name, "macli staff groups").casefold()
 
 
 @called("owner")
