@@ -99,6 +99,21 @@ def test_e07_what_moves_beside_a_recomputation_is_told_once(world: World) -> Non
     assert told == [("recency", "long", "short"), ("recency", "long", "short")]
 
 
+@pytest.mark.parametrize("given", [{}, CHANGED], ids=["recomputed", "edited"])
+def test_e07_what_time_moved_before_a_round_is_told_and_not_swallowed_by_it(
+    world: World, given: dict[str, str]
+) -> None:
+    report(world)
+    later = NOW + 11 * DAY
+    if given:
+        lifecycle.edit(world.store, later, "customers", **given)
+    else:
+        lifecycle.recompute(world.store, later, "customers")
+    tick(world, later)
+    assert changes(world.store, 1) == [("recency", "short", "medium")]
+    assert changes(world.store, 2) == []
+
+
 def test_who_comes_into_a_report_while_it_is_made_is_told_of_the_move_after(world: World) -> None:
     def buys(other: World) -> None:
         bought(other, NOW, 10, contact_id=4)

@@ -1,6 +1,7 @@
 """RFM reports made, changed and kept true as time passes."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -11,6 +12,7 @@ from macli.config import readers
 from macli.errors import MacliError, OperationFailed, UsageError
 from macli.event_names import OWN_DOING
 from macli.lifecycle import uses
+from macli.rules import RuleError
 from macli.scoring import rfm as banding
 from macli.scoring import rfm_definition as written
 from macli.scoring.rfm import Rebuilt
@@ -65,10 +67,11 @@ def edit(
 ) -> Rebuilt:
     """Change what is given of a report, by the names that ``create`` has, and find everybody's bands anew.
 
-    Nobody is told of the new bands. Raises UsageError where nothing is given.
+    Nobody is told of the new bands, only of what time moved till now. Raises UsageError where nothing is given.
     """
     if all(text is None for text in given.values()):
         raise UsageError("nothing to change", hint="for example --recency 'short 14 days, medium 60 days'")
+    _tell_due(store, now, name)
     with store.write():
         report = rfm.get(store, name)
         definition = _changed(written.read(report["definition"]), given)
@@ -106,10 +109,17 @@ def _check(store: Store, now: datetime, definition: Definition) -> None:
 
 
 def recompute(store: Store, now: datetime, name: str, advance: Advance = lambda contacts: None) -> Rebuilt:
-    """Find everybody's bands anew, as after events were deleted; nobody is told."""
+    """Find everybody's bands anew, as after events were deleted; nobody is told but of what time moved till now."""
+    _tell_due(store, now, name)
     with store.write():
         rfm.begin_round(store, rfm.get(store, name)["id"])
     return _look_at_all(store, now, name, advance)
+
+
+def _tell_due(store: Store, now: datetime, name: str) -> None:
+    """Move those whom a tick would move now, and tell of them: a round after it finds nothing of that to keep quiet."""
+    with suppress(RuleError):  # a condition that no longer reads is what a change may mend
+        _sweep(store, now, rfm.get(store, name))
 
 
 def _look_at_all(store: Store, now: datetime, name: str, advance: Advance) -> Rebuilt:
