@@ -378,6 +378,7 @@ def test_e05_named_contacts_are_moved_with_events_and_many_without_after_asking(
     assert "2 contacts put on 'Lead' of 'Sales'" in macli("funnel", "move", "Sales", "Lead", *people[:2]).out
     refused = macli("funnel", "move", "Sales", "Offer", "--where", "has email")
     assert (refused.code, "--yes" in refused.err) == (2, True)
+    assert "put 3 contacts on 'Offer' of 'Sales', without events?" in refused.err
     told = macli("funnel", "move", "Sales", "Offer", "--where", "has email", "--yes")
     assert "3 contacts put on 'Offer' of 'Sales'; no events were recorded (--fire-events does)" in told.out
     assert len(listed(macli, "event", "list", "--name", "funnel.entered")) == 2

@@ -503,7 +503,7 @@ def test_every_figure_comes_with_the_model_and_its_date(world: World) -> None:
     record = kept.of(world.store, 1, NOW)[1]
     assert (record["model"], record["fitted_at"], record["horizon_days"]) == ("BG/NBD", to_ms(NOW), 90)
     [model] = kept.models(world.store, NOW)
-    assert (model["contacts"], model["in_force"], model["params"]["event"]) == (120, 120, "order.paid")
+    assert (model["contacts"], model["contacts_now"], model["params"]["event"]) == (120, 120, "order.paid")
     assert model["quality"]["held_out"]["bands"]
     assert "expected" in model["tested"]
 
@@ -748,7 +748,7 @@ def test_the_commands_show_and_take_away(macli: Run, workspace: Path) -> None:
     (workspace / "scores.csv").write_text("email,churn,purchase\nann@example.com,80 %,0.1\nbob@example.com,0.5,\n")
     ran = macli("prediction", "import", "scores.csv", "--model", "data team")
     assert ran.code == 0, ran.err
-    assert "1 rows taken, 1 refused" in ran.out
+    assert "1 row taken, 1 refused" in ran.out
     assert "line 3: no contact 'bob@example.com'" in ran.out
     listed = json.loads(macli("prediction", "list", "--kind", "churn", "--likelihood", "very large", "--json").out)
     assert [(row["contact"], row["percent"], row["model"]) for row in listed] == [
@@ -757,9 +757,9 @@ def test_the_commands_show_and_take_away(macli: Run, workspace: Path) -> None:
     shown = json.loads(macli("prediction", "show", "ann@example.com", "--json").out)
     assert [(row["kind"], row["likelihood"]) for row in shown] == [("churn", "very high"), ("purchase", "small")]
     [model] = json.loads(macli("prediction", "models", "--json").out)
-    assert (model["name"], model["source"], model["in_force"], model["quality"]) == ("data team", "import", 1, {})
+    assert (model["name"], model["source"], model["contacts_now"], model["quality"]) == ("data team", "import", 1, {})
     assert macli("prediction", "clear").code == 2
-    assert "of 1 contacts" in macli("prediction", "clear", "--yes").out
+    assert "of 1 contact" in macli("prediction", "clear", "--yes").out
     assert macli("prediction", "list", "--json").out == "[]\n"
 
 

@@ -117,8 +117,8 @@ def edit(
     if remove is not None and move_to is not None:
         gone = funnels.stage(macli.store, known, remove)
         count = funnels.count_on(macli.store, gone["id"])
-        told = "with" if fire_events else "without"
-        macli.out.confirm(f"move {count:,} {people(count)} to {move_to!r}, {told} events?", yes=yes)
+        told = meant.heard(fire_events=bool(fire_events))
+        macli.out.confirm(f"move {count_of(count, 'contact')} to {move_to!r}, {told}?", yes=yes)
     changes = arranging.Edit(
         name=rename,
         description=description,
@@ -177,7 +177,7 @@ def move(
     known = kept.get(macli.store, funnel)
     to = kept.stage(macli.store, known, stage)["name"]
     chosen = meant.meant(macli, contacts, where, segment)
-    meant.ask(macli, chosen, f"put on {to!r} of {known['name']!r}", yes=yes, fire_events=fire_events)
+    meant.ask(macli, chosen, "put", f"on {to!r} of {known['name']!r}", yes=yes, fire_events=fire_events)
     moved = funnels.move_where(
         macli.store,
         macli.now(),
@@ -211,7 +211,7 @@ def remove(
     macli = Macli.of(ctx)
     known = kept.get(macli.store, funnel)["name"]
     chosen = meant.meant(macli, contacts, where, segment)
-    meant.ask(macli, chosen, f"take out of {known!r}", yes=yes, fire_events=fire_events)
+    meant.ask(macli, chosen, "take", f"out of {known!r}", yes=yes, fire_events=fire_events)
     silently = chosen.silently(fire_events)
     left = funnels.move_where(
         macli.store, macli.now(), chosen.ids, chosen.params, known, None, "cli", silently=silently

@@ -7,9 +7,10 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from macli.commands import options
-from macli.commands.contact_changes import people, selected
+from macli.commands.contact_changes import selected
 from macli.context import Macli
 from macli.errors import UsageError
+from macli.texts import count_of
 
 Contacts: TypeAlias = Annotated[
     list[str] | None,
@@ -78,15 +79,15 @@ def meant(macli: Macli, contacts: Sequence[str] | None, where: str | None, segme
     return Meant(ids=ids, params=params, named=False)
 
 
-def ask(macli: Macli, chosen: Meant, verb: str, *, yes: bool, fire_events: bool | None) -> None:
-    """Ask before many are changed, and say whether campaigns will hear of it."""
+def ask(macli: Macli, chosen: Meant, verb: str, where: str, *, yes: bool, fire_events: bool | None) -> None:
+    """Ask before many are changed (``put`` them ``on 'Offer'``), and say whether campaigns will hear of it."""
     from macli.contacts import how_many
 
     if chosen.named:
         return
     count = how_many(macli.store, chosen.ids, chosen.params)
     told = heard(fire_events=not chosen.silently(fire_events))
-    macli.out.confirm(f"{verb} {count:,} {people(count)}, {told}?", yes=yes)
+    macli.out.confirm(f"{verb} {count_of(count, 'contact')} {where}, {told}?", yes=yes)
 
 
 def heard(*, fire_events: bool) -> str:

@@ -7,6 +7,7 @@ import typer
 from macli.commands import options
 from macli.context import Macli
 from macli.errors import OperationFailed
+from macli.texts import count_of
 
 app = typer.Typer(no_args_is_help=True, help="How likely contacts have left for good (churn) or buy again (purchase).")
 
@@ -162,6 +163,8 @@ def clear(ctx: typer.Context, yes: options.Yes = False) -> None:
     from macli.store import predictions
 
     macli = Macli.of(ctx)
-    macli.out.confirm(f"take away the predictions of {predictions.how_many(macli.store):,} contacts?", yes=yes)
+    macli.out.confirm(
+        f"take away the predictions of {count_of(predictions.how_many(macli.store), 'contact')}?", yes=yes
+    )
     cleared = predictions.clear(macli.store, macli.now())
-    macli.out.say(f"took away the predictions of {cleared:,} contacts")
+    macli.out.say(f"took away the predictions of {count_of(cleared, 'contact')}")

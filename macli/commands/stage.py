@@ -178,7 +178,7 @@ def set_(
     macli = Macli.of(ctx)
     known = kept.get(macli.store, words[-1])["name"]
     chosen = meant.meant(macli, words[:-1], where, segment)
-    meant.ask(macli, chosen, f"put on {known!r}", yes=yes, fire_events=fire_events)
+    meant.ask(macli, chosen, "put", f"on {known!r}", yes=yes, fire_events=fire_events)
     silently = chosen.silently(fire_events)
     moved = stages.set_where(macli.store, macli.now(), chosen.ids, chosen.params, known, silently=silently)
     macli.out.say(f"{moved:,} {people(moved)} put on {known!r}{meant.unheard(chosen, fire_events)}")

@@ -18,6 +18,7 @@ from macli.importer.sniffing import sniff
 from macli.importer.source import Source
 from macli.store import Store, predictions
 from macli.store.predictions import KINDS, Kept, Model
+from macli.texts import count_of
 
 BATCH = 2000
 _REASONS = 10
@@ -52,13 +53,13 @@ class Told:
     def lines(self, *, dry_run: bool) -> list[str]:
         """For people."""
         would = "would be " if dry_run else ""
-        lines = [f"{self.taken:,} rows {would}taken, {self.refused:,} {would}refused"]
+        lines = [f"{count_of(self.taken, 'row')} {would}taken, {self.refused:,} {would}refused"]
         lines += [f"  line {line}: {reason}" for line, reason in self.reasons]
         if self.refused_rows is not None:
             lines.append(f"the refused rows are in {self.refused_rows}: mend them and import that file")
         if self.kept is not None:
             lines.append(
-                f"kept: churn of {self.kept.churn:,} contacts, purchase of {self.kept.purchase:,};"
+                f"kept: churn of {count_of(self.kept.churn, 'contact')}, purchase of {self.kept.purchase:,};"
                 f" the likelihood changed for {self.kept.changed:,}"
             )
         return lines

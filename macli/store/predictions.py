@@ -18,7 +18,7 @@ from macli.store.contacts import EVERYBODY
 KINDS = ("churn", "purchase")
 COLUMNS = ("contact", "kind", "likelihood", "percent", "expected", "spend", "model", "predicted_at")
 OF_ONE = ("kind", "likelihood", "percent", "expected", "spend", "horizon_days", "model", "fitted_at", "predicted_at")
-MODELS = ("name", "source", "fitted_at", "contacts", "in_force", "horizon_days", "params", "tested")
+MODELS = ("name", "source", "fitted_at", "contacts", "contacts_now", "horizon_days", "params", "tested")
 _ALL = 2**62
 STEP = 50_000
 """How many contacts are written while others wait."""
@@ -346,10 +346,10 @@ def of(store: Store, contact_id: int, now: datetime) -> list[dict[str, Any]]:
 
 
 def models(store: Store, now: datetime) -> list[dict[str, Any]]:
-    """The models, the latest first; ``in_force`` is of how many contacts each one's word counts now."""
+    """The models, the latest first; ``contacts_now`` is of how many contacts each one's word counts now."""
     return [
         {
-            **{name: row[name] for name in ("name", "source", "fitted_at", "contacts", "in_force", "horizon_days")},
+            **{name: row[name] for name in ("name", "source", "fitted_at", "contacts", "contacts_now", "horizon_days")},
             "params": json.loads(row["params"]),
             "tested": _tested(json.loads(row["quality"])),
             "quality": json.loads(row["quality"]),
@@ -360,10 +360,10 @@ def models(store: Store, now: datetime) -> list[dict[str, Any]]:
 
 _MODELS = """
 SELECT name, source, fitted_at, contacts, horizon_days, params, quality,
-  coalesce(counted.in_force, 0) AS in_force
+  coalesce(counted.contacts_now, 0) AS contacts_now
 FROM prediction_models
 LEFT JOIN (
-  SELECT model_id, count(DISTINCT contact_id) AS in_force
+  SELECT model_id, count(DISTINCT contact_id) AS contacts_now
   FROM predictions
   WHERE predicted_at >= :fresh
   GROUP BY model_id
