@@ -309,6 +309,38 @@ def test_a_day_begins_at_midnight_utc_and_a_week_on_monday(world: World) -> None
     assert score(world, 2) == 3
 
 
+def test_an_event_told_of_late_counts_to_the_day_it_happened_on(world: World) -> None:
+    rule(world, "page.visited", 1, most=1, most_span=DAY_MS)
+    midnight = datetime.fromisoformat("2026-11-30T00:00:00+00:00")
+    for at in (midnight + DAY, midnight + DAY - timedelta(minutes=1), midnight, midnight - timedelta(minutes=1)):
+        happen(world, "page.visited", at=at)
+    assert score(world) == 3
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_days_before_1970_are_days_too(world: World, together: bool) -> None:
+    rule(world, "page.visited", 1, most=1, most_span=DAY_MS)
+    noon = datetime.fromisoformat("1970-01-06T12:00:00+00:00")
+    told = [
+        NewEvent(contact_id=1, name="page.visited", at=to_ms(noon - number * DAY) + later, source="test")
+        for later in (0, 11 * 3_600_000, -11 * 3_600_000)
+        for number in range(6)
+    ]
+    for batch in [told] if together else [[one] for one in told]:
+        events.record(world.store, NOW, batch)
+    assert score(world) == 6
+
+
+def test_of_events_told_together_those_that_happened_first_count(world: World) -> None:
+    rule(world, "page.visited", 1, most=2, most_span=DAY_MS)
+    told = [
+        NewEvent(contact_id=1, name="page.visited", at=to_ms(NOW) + late, source="test") for late in (40, 20, 30, 10)
+    ]
+    events.record(world.store, NOW, told)
+    counted = [row["at"] - to_ms(NOW) for row in world.store.rows("SELECT at FROM point_ledger ORDER BY at")]
+    assert counted == [10, 20]
+
+
 def test_once_is_once_however_the_events_come(world: World) -> None:
     rule(world, "form.submitted", 15, most=1)
     batch = [

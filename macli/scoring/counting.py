@@ -45,8 +45,16 @@ _INSERT = "INSERT INTO points_new (contact_id, scope_id, rule, event, points, at
 # A rule can name the stage a contact stands on more than once.
 _ONCE = "ON CONFLICT DO NOTHING"
 
-PERIOD = "CASE WHEN span IS NULL THEN 0 ELSE (at - :monday) / span END"
-"""The period of a cap that a time is in: periods are as long as the span and begin on a Monday of 1970."""
+PERIOD = """
+CASE
+  WHEN span IS NULL THEN 0
+  ELSE (at - :monday) / span - CASE WHEN (at - :monday) % span < 0 THEN 1 ELSE 0 END
+END
+"""
+"""The period of a cap that a time is in: periods are as long as the span, and one begins on a Monday of 1970.
+
+SQL divides towards zero: periods before that one begin at whole spans only by what is subtracted.
+"""
 
 _TOO_MANY = f"""
 DELETE FROM points_new
