@@ -9,7 +9,7 @@ from macli.commands.contact_changes import chosen, people
 from macli.context import Macli
 from macli.errors import OperationFailed, UsageError
 
-watch = typer.Typer(no_args_is_help=True, help="Watched scores: values whose reaching is an event.")
+watch = typer.Typer(no_args_is_help=True, help="Watched values: scores whose reaching is an event.")
 
 NEGATIVE = {"ignore_unknown_options": True}
 """A number below 0 is no option."""
