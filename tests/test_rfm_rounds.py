@@ -13,8 +13,9 @@ from macli.privacy import erase
 from macli.reports.rfm import summary
 from macli.scoring import rfm as banding
 from macli.segments import create as create_segment
-from macli.store import rfm
-from tests.test_rfm import DAY, bands, bought, changes, happened, report, tick
+from macli.store import open_store, rfm
+from tests.conftest import Run
+from tests.test_rfm import DAY, THRESHOLDS, bands, bought, changes, happened, report, tick
 from tests.world import NOW, World, add_campaign, add_contacts, new_world
 
 CHANGED = {"monetary": "spender 50, medium 5"}
@@ -216,6 +217,18 @@ def test_a_removal_that_was_stopped_leaves_a_report_to_be_computed_or_removed(
     lifecycle.remove(world.store, "customers")
     assert rfm.all_(world.store) == []
     assert everybody(world) == []
+
+
+def test_doctor_names_a_report_in_which_not_everybody_is_sorted(workspace: Path, macli: Run) -> None:
+    thresholds = [word for name, text in THRESHOLDS.items() for word in (f"--{name}", text)]
+    assert macli("rfm", "create", "customers", *thresholds).code == 0
+    assert "RFM report" not in macli("doctor").out
+    with open_store(workspace / "macli.db") as store, store.write():
+        rfm.begin_round(store, 1, afresh=True)
+    assert "not everybody is sorted yet" in macli("rfm", "show", "customers").out
+    told = macli("doctor").out
+    assert "'customers': not everybody is sorted yet" in told
+    assert "macli rfm recompute 'customers'" in told
 
 
 # What asks for a report.

@@ -11,7 +11,7 @@ from typing import Any
 
 from macli.clock import format_duration, from_ms
 from macli.context import Macli
-from macli.doctor import coming_back, points, web
+from macli.doctor import coming_back, points, rfm, web
 from macli.doctor.finding import Finding, fail, ok, warn
 from macli.errors import MacliError
 from macli.secrets import Secret
@@ -226,5 +226,6 @@ QUESTIONS: tuple[Callable[[Macli], Iterator[Finding]], ...] = (
     _ticks,
     *coming_back.QUESTIONS,
     *points.QUESTIONS,
+    *rfm.QUESTIONS,
     *web.QUESTIONS,
 )
