@@ -212,6 +212,8 @@ def test_a_campaign_that_names_who_has_left_says_so_when_it_starts(workspace: Pa
     [
         ("{points: ten}", "'ten' is no number"),
         ("{points: {add: 1, set: 2}}", "points are added or set"),
+        ("{points: 1000000001}", "more than 1,000,000,000 points at once"),
+        ("{points: {set: -1000000001}}", "more than 1,000,000,000 points at once"),
         ("{points: {add: 1, scope: 'stage:Sales/Ofer'}}", "no stage of a funnel named 'Sales/Ofer'"),
         ("{points: {add: 1, scope: 'grup:fit'}}", "is no scope of points"),
         ("{funnel: Sails}", "no funnel named 'Sails'; did you mean 'Sales'?"),

@@ -6,6 +6,7 @@ from typing import ClassVar
 from macli.actions.batch import Batch
 from macli.campaign.words import FunnelName, ScopeName
 from macli.errors import UsageError
+from macli.store import scopes
 
 _IDS = "SELECT contact_id FROM batch"
 
@@ -30,6 +31,7 @@ class Points:
     def __post_init__(self) -> None:
         if (self.add is None) == (self.set is None):
             raise UsageError("points are added or set", hint="write points: 10, or points: {set: 50}")
+        scopes.checked(self.add or self.set or 0)
 
     def ways(self) -> tuple[str, ...]:
         return ("next",)
@@ -38,8 +40,6 @@ class Points:
         return ()
 
     def apply(self, batch: Batch) -> None:
-        from macli.store import scopes
-
         scope = scopes.id_of(batch.store, scopes.read(batch.store, self.scope or "global"))
         if self.add is not None:
             batch.points.give_where(batch.store, batch.now, _IDS, {}, self.add, scope, batch.source)

@@ -14,15 +14,12 @@ from macli.scoring import checking
 from macli.scoring.promoting import promote
 from macli.store import Store, scopes
 
-MOST = 1_000_000_000
-"""Points that can be given at once: sums of them stay whole numbers anywhere."""
-
 
 def read(text: str) -> int:
     """A number of points as people write it. Raises UsageError."""
     if not re.fullmatch(r"[-+]?[0-9]{1,10}", text.strip(), re.ASCII):
         raise UsageError(f"{text!r} is no whole number of points", hint="for example 25 or -10")
-    return _checked(int(text))
+    return scopes.checked(int(text))
 
 
 def scope_id(store: Store, text: str) -> int:
@@ -84,7 +81,7 @@ WHERE contacts.id IN ({ids})
 def _give(
     store: Store, now: datetime, select: str, params: Mapping[str, Any], scope_id: int, source: str, why: str
 ) -> int:
-    _checked(int(params["door_points"]))
+    scopes.checked(int(params["door_points"]))
     with store.write():
         chosen = choose(store, select, params)
         if chosen:
@@ -103,12 +100,6 @@ def _give(
                 folded=fold_json(said),
             )
     return chosen
-
-
-def _checked(points: int) -> int:
-    if abs(points) > MOST:
-        raise UsageError(f"more than {MOST:,} points at once")
-    return points
 
 
 _HAPPENED = """

@@ -11,6 +11,9 @@ from macli.store.connection import Row, Store
 GLOBAL = 1
 """The id of the scope ``global``."""
 
+MOST = 1_000_000_000
+"""Points that can be given at once: sums of them stay whole numbers anywhere."""
+
 Kind = Literal["global", "group", "tag", "stage"]
 KINDS: tuple[Kind, ...] = ("global", "group", "tag", "stage")
 
@@ -28,6 +31,13 @@ class Scope:
 
     def __str__(self) -> str:
         return self.kind if not self.name or self.kind == "global" else f"{self.kind}:{self.name}"
+
+
+def checked(points: int) -> int:
+    """The points, as many as can be given at once. Raises UsageError."""
+    if abs(points) > MOST:
+        raise UsageError(f"more than {MOST:,} points at once")
+    return points
 
 
 def read(store: Store, text: str) -> Scope:
