@@ -1,5 +1,6 @@
 """Points, stages, funnels, RFM, predictions, owners and work in rules: each true, false, unknown, and negated."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from rule_world import VOCABULARY, furnish, keep, mailed, someone
 
 from macli import rules, selection
 from macli.clock import to_ms
+from macli.errors import OperationFailed, UsageError
 from macli.rules import KnownStage, RuleError
 from macli.rules.predicates.lifecycle import BANDS
 from macli.rules.readers import CALLED
@@ -457,7 +459,10 @@ def test_a_declared_attribute_has_the_bare_word_and_points_are_asked_for_by_thei
     [
         ("score", "score >= 50", 'score("global") >= 50'),
         ("score", "score reached 50", '"score" = 5 or score(old) > 1 or tagged "high score"'),
+        ("score", "score # of all\n >= 50", "score(old) >= 50"),
+        ("score", "score not # those\n in # these\n (1, 2)", 'score("global") in (1, 2)'),
         ("stage", "stage is set", "stage is Purchase"),
+        ("stage", "stage is # or was\n not\nset", "stage is at least Purchase"),
         ("owner", "owner is not set", "owner is anna or owner in group sales"),
         ("churn", "churn between 1% and 5%", "churn is high"),
         ("purchase", "purchase < 5%", "purchase is high"),
@@ -476,6 +481,38 @@ def test_no_attribute_is_declared_that_would_change_what_a_stored_rule_means(
     with store.write():
         store.execute("UPDATE segments SET rule = 'everyone' WHERE id = 1")
     assert attributes.declare(store, 0, name, "text")
+
+
+def test_a_campaign_s_rule_of_several_lines_keeps_its_meaning_too(store: Store) -> None:
+    rule = "everyone and score # of all\n>= 50"
+    with store.write():
+        store.execute("DELETE FROM segments")
+        store.execute(
+            "INSERT INTO campaigns (id, name, name_key, created_at, updated_at) VALUES (9, 'Hot', 'hot', 0, 0)"
+        )
+        store.execute(
+            "INSERT INTO campaign_versions (campaign_id, number, definition, created_at) VALUES (9, 1, ?, 0)",
+            (json.dumps({"entry": {"whenever": rule}}),),
+        )
+    with pytest.raises(UsageError, match="in the campaign Hot"):
+        attributes.declare(store, 0, "score", "number")
+
+
+@pytest.mark.parametrize(("name", "rule"), [("score", "score >= 50"), ("stage", "not stage is set")])
+def test_no_attribute_is_forgotten_whose_word_would_then_mean_something_else(
+    store: Store, name: str, rule: str
+) -> None:
+    with store.write():
+        store.execute("UPDATE segments SET rule = 'everyone'")
+    attributes.declare(store, 0, name, "number")
+    with store.write():
+        store.execute("UPDATE segments SET rule = ?, name = 'Leads' WHERE id = 1", (rule,))
+    with pytest.raises(OperationFailed, match=f"the segment Leads asks for '{name}'"):
+        attributes.remove(store, 0, name)
+    assert name in attributes.types(store)
+    with store.write():
+        store.execute("UPDATE segments SET rule = 'everyone' WHERE id = 1")
+    assert attributes.remove(store, 0, name) == 0
 
 
 def test_the_words_that_attributes_may_take_over_are_those_rules_read() -> None:

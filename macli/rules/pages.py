@@ -30,7 +30,7 @@ country = "Canada" and opened email within 30 days and not tagged churned
 - A name that is not there (an attribute, a segment, a stage, a member of staff) is an error, and so is a
   comparison that does not fit what the attribute holds.
 - `score`, `stage`, `owner`, `churn` and `purchase` have a meaning of their own unless an attribute is called so.
-  No attribute can be declared that would change what a rule in the store means by one of them.
+  No attribute is declared or forgotten where that would change what a rule in the store means by one of them.
 - `macli segment explain RULE` shows how a rule was read, its SQL, and how long it takes.
 
 ## Rules over tasks, deals, calls, mails and notes

@@ -160,9 +160,17 @@ def _check_type(kind: str) -> None:
 
 
 def remove(store: Store, now_ms: int, name: str) -> int:
-    """Forget the attribute and its value on every contact; how many contacts had it."""
+    """Forget the attribute and its value on every contact; how many contacts had it.
+
+    Raises UnknownName, and OperationFailed where rules that ask for it would then mean something else.
+    """
     name = get(store, name)["name"]
     with store.write():
+        if name in BARE and (used := bare_words.uses(store, name)):
+            raise OperationFailed(
+                f"{used[0]} asks for {name!r}, which has a meaning of its own where no attribute is called so",
+                hint="change that first",
+            )
         unindex(store, name)
         store.execute("DELETE FROM attributes WHERE name = :name", {"name": name})
         return store.execute(

@@ -5,13 +5,15 @@ from macli.store.connection import Store
 BARE = frozenset(("score", "stage", "owner", "churn", "purchase"))
 """An attribute of such a name is meant instead wherever one could be: ``score >= 50``, ``owner is set``."""
 
-_TESTED = r"\b{word}\s*([<>=]|!=|(not\s+)?in\s*\(|(between|reached|exceeded)\b|is\s+(not\s+)?set\b)"
+# A definition is kept as JSON, in which the end of a line is written \n.
+_GAP = r"(\s|\\[nrt]|#[^\n]*?(\n|\\n))"
+_TESTED = rf"{_GAP}*([<>=]|!=|(not{_GAP}+)?in{_GAP}*\(|(between|reached|exceeded)\b|is{_GAP}+(not{_GAP}+)?set\b)"
 
 
 def uses(store: Store, word: str) -> list[str]:
     """The rules that ask for the word in its own meaning, or may do so, in words."""
     sql = _USES.format(asked=store.dialect.fits("kept.text", ":tested"))
-    params = {"tested": _TESTED.format(word=word)}
+    params = {"tested": rf"\b{word}{_TESTED}"}
     shown = [row["place"] for row in store.rows(sql, params)]
     with store.whole():
         hidden = len(store.rows(sql, params)) - len(shown)
