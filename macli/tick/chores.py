@@ -91,6 +91,7 @@ CHORES: tuple[Chore, ...] = (
     Chore(
         name="owners",
         run="macli.people.assigning:chore",
+        sweeps="given an owner",
         due="""
         EXISTS (SELECT 1 FROM owner_rules WHERE active = 1)
         AND coalesce((SELECT max(id) FROM contacts), 0) > coalesce(
