@@ -123,9 +123,8 @@ def _find(store: Store, now_ms: int, report: Row, *, among: str, old: str) -> in
 
 def _write(store: Store, known: Mapping[str, Any]) -> int:
     """Write what was found of a range of contacts; how many came to other bands. Inside a write."""
-    store.execute(rfm_sql.WRITE, known)
-    store.execute(rfm_sql.GONE, known)
-    store.execute(rfm_sql.STAYED, known)
+    for statement in (rfm_sql.NUMBERS, rfm_sql.STAYED, rfm_sql.WRITE, rfm_sql.GONE):
+        store.execute(statement, known)
     return store.execute(rfm_sql.TOUCH, known)
 
 

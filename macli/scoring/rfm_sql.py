@@ -252,6 +252,31 @@ WHERE {_RANGE}
   )
 """
 
+_SAME_BANDS = """moved.old_recency = moved.recency
+  AND moved.old_frequency = moved.frequency
+  AND moved.old_monetary = moved.monetary"""
+
+# Most stay in their bands. Written like the others, they would be taken out of the indexes of bands and put in again.
+NUMBERS = f"""
+UPDATE rfm_bands
+SET last_at = found.last_at, purchases = found.purchases, value = found.value, moves_at = found.moves_at
+FROM rfm_moved AS moved
+JOIN rfm_found AS found ON found.contact_id = moved.contact_id
+WHERE rfm_bands.report_id = :report
+  AND rfm_bands.contact_id = moved.contact_id
+  AND moved.report_id = :report
+  AND moved.contact_id > :after
+  AND moved.contact_id <= :upto
+  AND {_SAME_BANDS}
+"""
+
+# Numbers alone are nobody's business.
+STAYED = f"""
+DELETE FROM rfm_moved AS moved
+WHERE {_RANGE}
+  AND {_SAME_BANDS}
+"""
+
 WRITE = f"""
 INSERT INTO rfm_bands (report_id, contact_id, last_at, purchases, value, recency, frequency, monetary, moves_at)
 SELECT :report, contact_id, last_at, purchases, value, recency, frequency, monetary, moves_at
@@ -267,15 +292,6 @@ GONE = f"""
 DELETE FROM rfm_bands
 WHERE report_id = :report
   AND contact_id IN (SELECT contact_id FROM rfm_moved WHERE {_RANGE} AND recency IS NULL)
-"""
-
-# The numbers of those who stay in their bands are nobody's business.
-STAYED = f"""
-DELETE FROM rfm_moved
-WHERE {_RANGE}
-  AND old_recency = recency
-  AND old_frequency = frequency
-  AND old_monetary = monetary
 """
 
 # Rules that ask for bands look at these contacts again.
