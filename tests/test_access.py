@@ -667,6 +667,18 @@ def test_p10_what_follows_from_an_event_follows_whoever_tells_it(company: Path, 
         assert as_(macli, company, "", line).code == 0
 
 
+def test_p10_what_hidden_rules_go_by_changes_in_anybody_s_hands(company: Path, macli: Run) -> None:
+    as_(macli, company, "", "tick")
+    swept = "SELECT swept_all_at FROM segments WHERE name = 'Hiddenrule'"
+    with open_store(company / "macli.db") as store:
+        assert store.value(swept) > 0
+    for line in ("settings set points.bands 'cold 0, warm 5, hot 10'", "settings unset points.bands"):
+        ran = as_(macli, company, "anna", line)
+        assert ran.code == 0, ran
+    with open_store(company / "macli.db") as store:
+        assert store.value(swept) == 0
+
+
 def test_p10_a_no_cancels_what_a_hidden_campaign_would_send(company: Path, macli: Run) -> None:
     as_(macli, company, "", "contact add quiet@example.com")
     as_(macli, company, "", "segment create Hiddenone --static --category Hiddenbox")

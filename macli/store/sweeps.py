@@ -5,5 +5,6 @@ from macli.store.connection import Store
 
 def look_at_all(store: Store) -> None:
     """Let the next tick ask every contact: something changed that rules go by and no contact shows. Inside a write."""
-    store.execute("UPDATE segments SET swept_all_at = 0 WHERE swept_all_at IS NOT NULL")
-    store.execute("UPDATE campaigns SET swept_all_at = 0 WHERE swept_all_at IS NOT NULL")
+    with store.whole():
+        store.execute("UPDATE segments SET swept_all_at = 0 WHERE swept_all_at IS NOT NULL")
+        store.execute("UPDATE campaigns SET swept_all_at = 0 WHERE swept_all_at IS NOT NULL")
