@@ -231,7 +231,7 @@ class Output:
         if isinstance(value, int) and is_time(column):
             return self.when(value)
         if isinstance(value, Share):
-            return f"{round(100 * value, 1):g} %"
+            return percent(value)
         if isinstance(value, float):
             # Twelve digits hide what floats are like; from a milliard on they would hide an amount's cents.
             return f"{value:.12g}" if abs(value) < 1e9 else f"{value:.15g}"
@@ -280,6 +280,11 @@ class Output:
             return None
         print(f"{question} ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip() or None
+
+
+def percent(share: float) -> str:
+    """A share as people read it: ``8.5 %``."""
+    return f"{round(100 * share, 1):g} %"
 
 
 class Progress:

@@ -290,7 +290,7 @@ def test_the_commands_make_preview_and_explain_segments(workspace: Path, macli) 
         assert macli("contact", "add", f"p{number}@example.com", "--set", f"orders={number}").code == 0
     assert macli("segment", "create", "vip", "--rule", "orders >= 2").code == 0
     ran = macli("segment", "preview", "vip")
-    assert "2 of 3 contacts (66.7%)" in ran.out
+    assert "2 of 3 contacts (66.7 %)" in ran.out
     assert "p3@example.com" in ran.out
     found = json.loads(macli("segment", "preview", "--rule", "orders > 2", "--json").out)
     assert (found["contacts"], found["of"], found["reachable_by_email"]) == (1, 3, 1)

@@ -7,6 +7,7 @@ import typer
 
 from macli.commands import options
 from macli.context import Macli
+from macli.output import percent
 
 app = typer.Typer(no_args_is_help=True, help="Select contacts by a rule.")
 
@@ -107,7 +108,7 @@ def preview(
         macli.out.record({**answer, "sample": people}, shape=shape)
         return
     macli.out.say(
-        f"{found.count:,} of {total:,} contacts ({answer['share']:.1%}), found in {took * 1000:,.0f} ms;"
+        f"{found.count:,} of {total:,} contacts ({percent(answer['share'])}), found in {took * 1000:,.0f} ms;"
         f" {reach.email:,} have an e-mail address, {reach.sms:,} a phone number",
         shape=shape,
     )
