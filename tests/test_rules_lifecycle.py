@@ -600,9 +600,11 @@ def test_what_a_rule_names_can_be_told() -> None:
     rule = (
         'stage is "First talk" and in funnel Sales at (Offer, "Won it") and owner is Anna and not owner in group sales'
         ' and rfm Spring recency short and score("stage:Új/Offer") > 1 and in segment VIP and has note by Żaneta'
+        " and readiness is Hot"
     )
     assert rules.names_in(rule) == {
         ("stage", "first talk"),
+        ("readiness", "hot"),
         ("funnel", "sales"),
         ("funnel stage", "sales/offer"),
         ("funnel stage", "sales/won it"),
@@ -614,6 +616,7 @@ def test_what_a_rule_names_can_be_told() -> None:
         ("funnel stage", "új/offer"),
         ("segment", "vip"),
     }
+    assert rules.names_in("readiness is warm") == {("readiness", "warm")}
     assert rules.names_in("no ( rule") == frozenset()
 
 

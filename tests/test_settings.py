@@ -105,3 +105,18 @@ def test_times_are_shown_in_the_zone_set(macli: Run, workspace: Path, now: datet
     macli("category", "create", "Spring", at=now)
     assert "2026-03-04 17:45:00" in macli("category", "show", "Spring").out
     assert '"2026-03-04T12:00:00Z"' in macli("category", "show", "Spring", "--json").out
+
+
+def test_a_band_that_a_rule_names_is_not_taken_away(workspace: Path, macli: Run) -> None:
+    macli("segment", "create", "ready", "--rule", "not Readiness is HOT and has email")
+    ran = macli("settings", "set", "points.bands", "new 0, ready 90")
+    assert ran.code == 1
+    assert "the band 'hot' is in use by the segment 'ready'" in ran.err
+    assert macli("settings", "get", "points.bands").out.strip() == "cold 0, warm 20, hot 50"
+    assert macli("settings", "set", "points.bands", "new 0, Hot 90").code == 0
+    assert macli("settings", "unset", "points.bands").code == 0
+    macli("settings", "set", "points.bands", "new 0, hot 90")
+    macli("segment", "create", "fresh", "--rule", "readiness is new")
+    assert "the band 'new' is in use" in macli("settings", "unset", "points.bands").err
+    macli("segment", "rm", "fresh")
+    assert macli("settings", "unset", "points.bands").code == 0

@@ -29,9 +29,11 @@ def set_(
 
     Example: macli settings set quiet_hours.sms 20:00-09:00
     """
+    from macli.lifecycle import configuring
+
     macli = Macli.of(ctx)
     text = " ".join(value)
-    settings.put(macli.store, macli.now(), key, text)
+    configuring.put(macli.store, macli.now(), key, text)
     macli.out.say(f"{key} is {settings.in_force(macli.store, key)['value']}")
 
 
@@ -67,7 +69,9 @@ def unset(ctx: typer.Context, key: Key) -> None:
 
     Example: macli settings unset quiet_hours.sms
     """
+    from macli.lifecycle import configuring
+
     macli = Macli.of(ctx)
-    was_set = settings.unset(macli.store, key)
+    was_set = configuring.unset(macli.store, key)
     value = settings.in_force(macli.store, key)["value"]
     macli.out.say(f"{key} {'is' if was_set else 'was'} {value or 'unset'}")

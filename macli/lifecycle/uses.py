@@ -1,4 +1,4 @@
-"""What names stages, funnels, RFM reports and staff, so that none is renamed or removed under what is in use."""
+"""What names stages, bands, funnels, RFM reports and staff: none is renamed or removed under what is in use."""
 
 import json
 import re
@@ -11,9 +11,9 @@ from macli.store import Row, Store
 from macli.store.campaigns import living
 
 Key = tuple[str, str]
-"""A kind (``stage``, ``funnel``, ``funnel stage``, ``RFM report``, ``staff``) and a casefolded name, a funnel's stage
-with the funnel's; or ``stage word``, ``funnel word``, ``rfm word``, ``staff word`` with a word of a condition on events
-of one of them."""
+"""A kind (``stage``, ``readiness``, ``funnel``, ``funnel stage``, ``RFM report``, ``staff``) and a casefolded name, a
+funnel's stage with the funnel's; or ``stage word``, ``funnel word``, ``rfm word``, ``staff word`` with a word of a
+condition on events of one of them."""
 
 _FAMILIES = {
     "stage": ("stage word",),
@@ -55,6 +55,11 @@ def of_report(report: Row) -> set[Key]:
 def of_staff(member: Row) -> set[Key]:
     """What names a member of staff."""
     return {("staff", member["name_key"]), ("staff word", member["name_key"])}
+
+
+def of_band(name: str) -> set[Key]:
+    """What names a band of readiness."""
+    return {("readiness", name.casefold())}
 
 
 def refuse_used(store: Store, wanted: set[Key], what: str) -> None:

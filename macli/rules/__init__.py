@@ -128,14 +128,14 @@ def compile_conditions(
     return Where(sql=f"({' AND '.join(parts)})", params=build.params, timely=build.timely)
 
 
-_NAMING = re.compile(r"\b(segment|stage|funnel|owner|owned|rfm|by|for)\b", re.IGNORECASE).search
+_NAMING = re.compile(r"\b(segment|stage|readiness|funnel|owner|owned|rfm|by|for)\b", re.IGNORECASE).search
 """Whether there is a word that a name may follow; most texts are told apart by this, without reading them."""
 
 
 def names_in(text: str) -> frozenset[tuple[str, str]]:
     """What a rule names that could be renamed or removed, as (kind, casefolded name); none where it is no rule.
 
-    The kinds are segment, stage, funnel, funnel stage (``funnel/stage``), staff, staff group and RFM report.
+    The kinds are segment, stage, readiness, funnel, funnel stage (``funnel/stage``), staff, staff group and RFM report.
     """
     if not _NAMING(text):
         return frozenset()

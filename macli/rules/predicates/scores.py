@@ -230,6 +230,9 @@ class Readiness(Leaf):
     def __str__(self) -> str:
         return f"readiness is {self.band}"
 
+    def names(self) -> Iterator[Mention]:
+        yield Mention(kind="readiness", name=self.band)
+
     def condition(self, build: Build, reach: float) -> Condition:
         bands = build.vocabulary.setting("points.bands")
         name = build.word("readiness is", self.band, [band.name for band in bands])
