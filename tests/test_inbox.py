@@ -88,6 +88,15 @@ def test_what_no_person_wrote_is_not_kept(world: World) -> None:
     assert listed(world) == []
 
 
+def test_who_wants_no_more_mail_and_was_written_none_by_us_is_not_overheard(world: World) -> None:
+    contacts.add(world.store, NOW, {"email": "dan@example.com"}, source="cli")
+    leave = letter("unsubscribe\n", sender="dan@example.com", subject="No more", message_id="<3@x>")
+    assert take(world, leave, leave) == 1
+    (row,) = kept.listed(world.store)
+    assert (row["contact"], row["subject"], row["body"]) == ("dan@example.com", "No more", "unsubscribe")
+    assert [contact for contact, _ in said(world, "mail.received")] == [4]
+
+
 def test_g1_a_letter_counts_once_however_often_and_wherever_it_is_read(world: World) -> None:
     one, other = letter(), letter(sender="c1@example.com", message_id="<2@example.com>")
     assert take(world, one, other, one) == 0, "both answer the campaign's mail, which counts them"

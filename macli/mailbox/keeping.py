@@ -19,13 +19,18 @@ def keep(store: Store, now: datetime, understood: Sequence[Understood], mailbox:
     Those of contacts are recorded as mail.received. Nothing is kept of who was erased, nor where the setting
     mails.keep is off. Inside ``write`` it joins the transaction.
     """
-    letters = [one for one in understood if one.letter.kind == "letter"]
+    letters = [one for one in understood if _is_for_a_person(one)]
     if not letters or not settings.get(store, "mails.keep"):
         return 0
     with store.write():
         kept = [(one, row) for one in letters if (row := _keep(store, now, one, mailbox)) is not None]
         events.record(store, now, [_received(one, row) for one, row in kept if row["contact_id"] is not None])
     return sum(not one.reports for one, _ in kept)
+
+
+def _is_for_a_person(one: Understood) -> bool:
+    """A letter, or a wish not to be written to that is about no message of ours: a person has to see to that."""
+    return one.letter.kind == "letter" or (one.letter.kind == "unsubscribe" and not one.reports)
 
 
 def _keep(store: Store, now: datetime, one: Understood, mailbox: str) -> Row | None:

@@ -52,7 +52,7 @@ def _read(octets: bytes, recipients: tuple[str, ...]) -> Letter:
         at=_date(message),
         sender=sender,
         subject=mime.header(message, "Subject")[:300],
-        body=body.text_of(message) if kind == "letter" else "",
+        body=body.text_of(message) if kind in ("letter", "unsubscribe") else "",
         recipients=to,
         answers=_answers(message),
         failures=failures,
