@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -677,6 +678,21 @@ def test_p10_what_hidden_rules_go_by_changes_in_anybody_s_hands(company: Path, m
         assert ran.code == 0, ran
     with open_store(company / "macli.db") as store:
         assert store.value(swept) == 0
+
+
+def test_p10_who_is_kept_no_longer_leaves_what_is_hidden_too(company: Path, macli: Run) -> None:
+    as_(macli, company, "", "contact add gone@example.com")
+    as_(macli, company, "", "segment add Hiddenlist gone@example.com")
+    assert as_(macli, company, "anna", "contact rm gone@example.com --yes").code == 0
+    as_(macli, company, "", "settings set retention.removed '30 days'")
+    later = datetime.now(UTC) + timedelta(days=31)
+    ran = macli("--workspace", str(company), "--as", "anna", "privacy", "retention", at=later)
+    assert ran.code == 0, ran
+    with open_store(company / "macli.db") as store:
+        assert store.value("SELECT count(*) FROM contacts WHERE email = 'gone@example.com'") == 0
+        erased = "SELECT count(*) FROM segment_members JOIN contacts ON contacts.id = contact_id WHERE state = 'erased'"
+        assert store.value(erased) == 0
+    as_(macli, company, "", "settings unset retention.removed")
 
 
 def test_p10_a_no_cancels_what_a_hidden_campaign_would_send(company: Path, macli: Run) -> None:

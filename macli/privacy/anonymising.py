@@ -30,9 +30,21 @@ def anonymise(store: Store, now: datetime, source: str) -> None:
     """
     remove_where(store, now, ERASING, {}, source)
     events = _EVENTS.format(counted=_counted(store))
-    for statement in (_CONSENT_LOG, _TASKS, *_GONE, _DEALS, events, _VISITED, _LEFT, _VISITORS_GONE, _LEDGER, _HITS):
-        store.execute(statement)
-    store.execute(_CONTACTS, {"now": to_ms(now)})
+    with store.whole():
+        for statement in (
+            _CONSENT_LOG,
+            _TASKS,
+            *_GONE,
+            _DEALS,
+            events,
+            _VISITED,
+            _LEFT,
+            _VISITORS_GONE,
+            _LEDGER,
+            _HITS,
+        ):
+            store.execute(statement)
+        store.execute(_CONTACTS, {"now": to_ms(now)})
 
 
 def _counted(store: Store) -> str:
