@@ -284,7 +284,7 @@ def test_the_list_has_those_with_most_points_first_and_says_why(world: World, ma
         "last_at": None,
     }
     assert "mail clicked +60 (6), mail opened +5 (1)" in macli(*there, "points", "list").out
-    assert len(json.loads(macli(*there, "points", "list", "--top", "1", "--json").out)) == 1
+    assert len(json.loads(macli(*there, "points", "list", "--limit", "1", "--json").out)) == 1
     chosen = macli(*there, "points", "list", "--where", "number = 0", "--json")
     assert [row["contact"] for row in json.loads(chosen.out)] == ["c0@example.com"]
     assert "no scope of points named 'tag:NOBODY'" in macli(*there, "points", "list", "--scope", "nobody").err

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Points: what events are worth, and who has most.")
 app.add_typer(points_rules.app, name="rule")
-points_giving.register(app)
 
 
 def _presets(incomplete: str) -> list[str]:
@@ -42,18 +41,18 @@ def list_(
     ctx: typer.Context,
     where: options.Where = None,
     scope: ScopeOption = "global",
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, max=100_000, help="How many contacts.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="At most so many.")] = 20,
     format: options.Format = None,
     json: options.Json = False,
 ) -> None:
     """List the contacts with most points, with readiness, stage, and the rules that gave most of them.
 
-    Example: macli points list --where 'country = Canada' --top 10
+    Example: macli points list --where 'country = Canada' --limit 10
     """
     from macli.reports import ranking, reasons
 
     macli, shape = Macli.of(ctx), options.shape(format, json)
-    found = ranking.top(macli.store, selected(macli, where), ranking.scope_id(macli.store, scope), top)
+    found = ranking.top(macli.store, selected(macli, where), ranking.scope_id(macli.store, scope), limit)
     if shape not in ("json", "ndjson"):
         found = [{**row, "why": reasons.told(row["why"])} for row in found]
     if not found and shape is None:
@@ -231,6 +230,9 @@ def replay(
     moved = replaying.apply(macli.store, macli.now(), prepared, silently=not fire_events)
     silent = meant.SILENT if moved and not fire_events else ""
     macli.out.say(f"changed {count}; {moved:,} came to another stage{silent}", shape=shape)
+
+
+points_giving.register(app)
 
 
 def _other_rules(macli: Macli, file: Path | None, preset: str | None) -> "list[Change]":

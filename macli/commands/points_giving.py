@@ -8,6 +8,7 @@ from macli.commands import options
 from macli.commands.contact_changes import chosen, people
 from macli.context import Macli
 from macli.errors import OperationFailed, UsageError
+from macli.texts import count_of
 
 watch = typer.Typer(no_args_is_help=True, help="Watched values: scores whose reaching is an event.")
 
@@ -55,10 +56,11 @@ def give(
 
     macli = Macli.of(ctx)
     contact, number = _read(words, where, "give")
-    with chosen(macli, contact, where, f"give {number:,} points to", yes=yes) as (ids, params):
+    given = count_of(number, "point")
+    with chosen(macli, contact, where, f"give {given} to", yes=yes) as (ids, params):
         scope_id = points.scope_id(macli.store, scope)
         count = points.give_where(macli.store, macli.now(), ids, params, number, scope_id, "cli", why=why)
-    macli.out.say(f"gave {number:,} points to {count:,} {people(count)}")
+    macli.out.say(f"gave {given} to {count_of(count, 'contact')}")
 
 
 def set_(

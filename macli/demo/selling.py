@@ -16,7 +16,7 @@ def see_who_is_ready(stage: Stage) -> None:
     stage.macli("settings", "set", "points.decay", "50 % every 60 days")
     stage.macli("points", "replay", first=19)
     stage.macli("points", "replay", "--apply", "--yes", first=0, last=1)
-    stage.macli("points", "list", "--top", "5")
+    stage.macli("points", "list", "--limit", "5")
     stage.macli("contact", "show", nearest(stage), first=44)
 
 
@@ -46,10 +46,10 @@ def hand_over(stage: Stage) -> None:
 
 def hottest(stage: Stage) -> str:
     """Who has most points."""
-    return str(stage.ask("points", "list", "--top", "1")[0]["contact"])
+    return str(stage.ask("points", "list", "--limit", "1")[0]["contact"])
 
 
 def nearest(stage: Stage) -> str:
     """Who has most points of those the highest stage still lies before."""
-    rows = stage.ask("points", "list", "--where", "stage is Purchase", "--top", "1")
+    rows = stage.ask("points", "list", "--where", "stage is Purchase", "--limit", "1")
     return str(rows[0]["contact"]) if rows else hottest(stage)

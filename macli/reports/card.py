@@ -163,7 +163,7 @@ def lines(card: Mapping[str, Any], when: Callable[[int], str]) -> dict[str, str]
     """The single facts of a card, each in a line; ``when`` writes a stored time."""
     found = {"score": f"{card['score']} ({card['readiness']})"}
     if card["decayed"]:
-        found["score"] += f"; {card['decayed']:+d} by decay, which macli points show lists"
+        found["score"] += f"; decay {'took' if card['decayed'] < 0 else 'gave back'} {abs(card['decayed']):,}"
     if others := [f"{one['scope']} {one['score']}" for one in card["scores"] if one["scope"] != "global"]:
         found["other scores"] = ", ".join(others)
     if stay := card["stage"]:

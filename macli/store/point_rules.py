@@ -163,7 +163,7 @@ def _values(rule: PointRule, now_ms: int) -> dict[str, Any]:
             hint="score the events that the points come from",
         )
     if not rule.scopes:
-        raise UsageError("a point rule counts to at least one scope", hint="global, group:NAME, tag:NAME, stage")
+        raise UsageError("a point rule counts to at least one scope", hint="global, group:NAME, tag:TAG, stage")
     name = clean_name(rule.name)
     return {
         **{key: getattr(rule, key) for key in ("event", "condition", "who", "points", "most", "most_span", "preset")},

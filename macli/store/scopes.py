@@ -59,7 +59,7 @@ def read(store: Store, text: str) -> Scope:
         kind, name = "tag", written
     if kind == "tag" and name:
         return Scope(kind="tag", name=normalise_tag(name, faithful=settings.get(store, "tags.normalise")))
-    raise UsageError(f"{text!r} is no scope of points", hint="global, group:NAME, tag:NAME, stage:FUNNEL/STAGE")
+    raise UsageError(f"{text!r} is no scope of points", hint="global, group:NAME, tag:TAG, stage:FUNNEL/STAGE")
 
 
 def id_of(store: Store, scope: Scope) -> int:
