@@ -632,6 +632,23 @@ def test_p10_a_hidden_rule_is_not_told_by_what_is_built_on_it(company: Path, mac
     as_(macli, company, "", "segment edit Hiddenspare --rule 'has email'")
 
 
+def test_p10_a_circle_through_hidden_segments_does_not_name_them(company: Path, macli: Run) -> None:
+    for line in (
+        "segment create Start --rule 'has email'",
+        "segment create Middle --rule 'in segment Start'",
+        "segment create Hiddenfar --rule 'in segment Middle' --category Hiddenbox",
+        "segment create Hiddennear --rule 'in segment Hiddenfar' --category Hiddenbox",
+        "segment create Front --rule 'in segment Hiddennear'",
+    ):
+        assert as_(macli, company, "", line).code == 0, line
+    assert "Hiddenfar" in as_(macli, company, "", "segment edit Start --rule 'in segment Front'").err
+    ran = as_(macli, company, "anna", "segment edit Start --rule 'in segment Front'")
+    assert ran.code == 2
+    assert not NAMES.search(ran.out + ran.err), ran
+    for name in ("Front", "Hiddennear", "Hiddenfar", "Middle", "Start"):
+        assert as_(macli, company, "", f"segment rm {name}").code == 0
+
+
 def test_p10_a_hidden_rule_is_not_told_where_it_holds_no_more(company: Path, macli: Run) -> None:
     for line in (
         "attribute create wanted --type text",

@@ -108,7 +108,7 @@ class Build:
         return f"({', '.join(self.bind(value) for value in values)})"
 
     def error(self, what: str, at: int, *, hint: str | None = None) -> RuleError:
-        if self._path and self._path[-1].hidden:
+        if any(segment.hidden for segment in self._path):
             return RuleError("a segment that another is built on cannot be asked", "", 0)
         if self._path:
             what = f"in the segment {self._path[-1].name!r}: {what}"
