@@ -16,7 +16,7 @@ from macli.clock import to_ms
 from macli.lifecycle import funnels as moves
 from macli.people import leaving, owning
 from macli.scoring import presets
-from macli.store import funnels, point_rules, scopes, staff
+from macli.store import funnels, open_store, point_rules, scopes, staff
 from tests.conftest import Run
 
 LIBRARY = Path(__file__).parent.parent / "campaigns"
@@ -248,3 +248,22 @@ def test_what_campaigns_do_to_funnels_is_what_the_door_does(running: Running) ->
     running.campaign(steps=[{"funnel": {"name": "Sales", "stage": "Lead"}}])
     running.tick(NOW + DAY)
     assert len(events_of(running, "funnel.entered")) == 1
+
+
+def test_a_tick_says_which_campaigns_their_own_steps_stopped(workspace: Path, macli: Run) -> None:
+    for name in ("anna", "ben"):
+        macli("staff", "add", name)
+        folder = workspace / name
+        folder.mkdir()
+        (folder / "campaign.yaml").write_text(f"name: {name}\nentry: {{rule: everyone}}\nsteps:\n  - owner: {name}\n")
+        macli("apply", str(folder))
+        macli("campaign", "activate", name)
+    macli("contact", "add", "ann@example.com")
+    with open_store(workspace / "macli.db") as store, store.write():
+        store.execute("DELETE FROM staff WHERE name = 'ben'")
+    ran = macli("tick", "--quiet")
+    assert ran.code == 1
+    assert "PAUSED ben: no member of staff named 'ben'" in ran.err
+    assert "anna:" not in ran.err
+    assert "anna" in macli("owner", "show", "ann@example.com").out
+    assert (macli("tick", "--quiet").err, macli("tick").code) == ("", 0), "it is told once"

@@ -21,7 +21,7 @@ from macli.lifecycle import funnels, points
 from macli.people import noting, owning, tasks
 from macli.store import Store, enrollments
 from macli.tick.engine import Engine
-from macli.tick.lookup import Lookup, guarded
+from macli.tick.lookup import Lookup, Paused, guarded
 
 CHUNK = 20_000
 
@@ -32,9 +32,11 @@ WHERE contact_id IN (SELECT id FROM contacts WHERE removed_at IS NOT NULL)
 """
 
 
-def advance(engine: Engine, *, campaign_id: int | None = None, over: Callable[[], bool]) -> int:
+def advance(
+    engine: Engine, *, campaign_id: int | None = None, over: Callable[[], bool], paused: Paused | None = None
+) -> int:
     """Put everyone due through their steps, until nobody is due or it is ``over``; steps passed by contacts."""
-    lookup = Lookup(engine=engine, now=engine.moment())
+    lookup = Lookup(engine=engine, now=engine.moment(), paused=paused)
     engine.store.execute(TABLE)
     passed = 0
     while not over():

@@ -11,7 +11,7 @@ from functools import partial
 from macli.store import Row
 from macli.tick import entering
 from macli.tick.engine import Engine
-from macli.tick.lookup import Lookup, guarded
+from macli.tick.lookup import Lookup, Paused, guarded
 
 _LIVE = """
 SELECT *
@@ -29,9 +29,11 @@ WHERE id = :id
 """
 
 
-def enroll(engine: Engine, *, campaign_id: int | None = None, over: Callable[[], bool]) -> int:
+def enroll(
+    engine: Engine, *, campaign_id: int | None = None, over: Callable[[], bool], paused: Paused | None = None
+) -> int:
     """Let in whoever is to come in now, until it is ``over``; how many came in."""
-    lookup = Lookup(engine=engine, now=engine.moment())
+    lookup = Lookup(engine=engine, now=engine.moment(), paused=paused)
     entered = 0
     for row in engine.store.rows(_LIVE, {"now": lookup.now_ms, "campaign": campaign_id}):
         if over():

@@ -13,6 +13,9 @@ from macli.model import Where
 from macli.store import Store, campaign_states
 from macli.tick.engine import Engine
 
+Paused = Callable[[int, str], None]
+"""Told of a campaign that was paused, and why."""
+
 _LONGEST_LATE = timedelta(hours=24)
 
 
@@ -22,6 +25,7 @@ class Lookup:
 
     engine: Engine
     now: datetime
+    paused: Paused | None = None
     _rules: dict[tuple[str, bool], Where] = field(default_factory=dict)
     _steps: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -76,5 +80,7 @@ def guarded(lookup: Lookup, campaign_id: int, work: Callable[[], int]) -> int:
     try:
         return work()
     except MacliError as error:
-        campaign_states.pause_for_fault(lookup.store, lookup.now, campaign_id, error.message)
+        paused = campaign_states.pause_for_fault(lookup.store, lookup.now, campaign_id, error.message)
+        if paused and lookup.paused is not None:
+            lookup.paused(campaign_id, error.message)
         return 0

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from macli.clock import iso, to_ms
@@ -167,8 +168,9 @@ def _phases(
         # Imported only now: what campaigns are made of is a third of an idle tick's time.
         from macli.tick import advance, enroll
 
-        report.enrolled = enroll.enroll(engine, campaign_id=campaign_id, over=over)
-        report.moved = advance.advance(engine, campaign_id=campaign_id, over=over)
+        paused = partial(_note_paused, engine.store, report)
+        report.enrolled = enroll.enroll(engine, campaign_id=campaign_id, over=over, paused=paused)
+        report.moved = advance.advance(engine, campaign_id=campaign_id, over=over, paused=paused)
     report.more = over()
 
 
@@ -185,6 +187,7 @@ def _dispatch(
     workers_wanted: int,
 ) -> None:
     """Send, and let those move on whose message is settled, until nothing is due at this now."""
+    paused = partial(_note_paused, engine.store, report)
     while ledger.sources(engine.store, to_ms(engine.moment()), campaign_id=campaign_id):
         result = _send(engine, campaign_id, deadline, stopping, progress, workers_wanted)
         for (_, state), number in result.counts.items():
@@ -192,12 +195,12 @@ def _dispatch(
         report.unreachable.update(result.unreachable)
         report.more = report.more or result.more
         for paused_id, reason in result.paused.items():
-            report.paused[_name(engine.store, paused_id)] = reason
+            paused(paused_id, reason)
         if stopping() or not result.counts or result.more:
             break
         from macli.tick import advance
 
-        report.moved += advance.advance(engine, campaign_id=campaign_id, over=stopping)
+        report.moved += advance.advance(engine, campaign_id=campaign_id, over=stopping, paused=paused)
     report.finished = _finish(engine)
 
 
@@ -310,5 +313,6 @@ def _would_send(engine: Engine) -> dict[str, int]:
     return {f"{row['channel']} due": row["sends"] for row in rows}
 
 
-def _name(store: Store, campaign_id: int) -> str:
-    return str(store.value("SELECT name FROM campaigns WHERE id = :id", {"id": campaign_id}))
+def _note_paused(store: Store, report: TickReport, campaign_id: int, reason: str) -> None:
+    name = str(store.value("SELECT name FROM campaigns WHERE id = :id", {"id": campaign_id}))
+    report.paused[name] = reason
