@@ -89,6 +89,11 @@ def test_an_error_says_what_and_where(text: str, what: str, under: str) -> None:
         assert line[caret.index("^") :].startswith(under)
 
 
+def test_a_name_of_an_event_is_written_back_as_it_was_quoted() -> None:
+    rule = rules.parse('event "a\\"b" with (x = "\\"")')
+    assert rules.parse(str(rule)) == rule
+
+
 def test_the_line_of_a_long_rule_is_named_and_only_it_is_shown() -> None:
     error = refused("score > 1 # first\nand contry = x\nand vip = true")
     assert error.message.splitlines() == [

@@ -12,7 +12,7 @@ from macli.rules.readers import CALLED, reads
 from macli.rules.sql import WIDE, Build, Condition
 from macli.rules.subjects import Member
 from macli.rules.tree import Leaf, Not, Rule
-from macli.rules.values import Literal, name_text
+from macli.rules.values import Literal, name_text, quote
 from macli.rules.vocabulary import CORE
 
 _EVENT_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*").fullmatch
@@ -116,7 +116,7 @@ class Happened(Leaf):
             return f"replied{campaign and ' to' + campaign}"
         # In brackets, so that an `and` behind it does not go on with the event.
         with_ = f" with ({' and '.join(map(str, self.properties))})" if self.properties else ""
-        return f'event "{self.event}"{campaign and " from" + campaign}{with_}'
+        return f"event {quote(self.event)}{campaign and ' from' + campaign}{with_}"
 
     def _link(self) -> str | None:
         asked = self.properties[0]
