@@ -18,7 +18,7 @@ from macli.cli import COMMANDS, load, run
 from macli.clock import to_ms
 from macli.context import Macli
 from macli.model import NewEvent
-from macli.store import open_store
+from macli.store import access, event_log, open_store
 from tests.conftest import NOW, Run
 
 KINDS = ("camp", "draft", "auto", "held", "list", "rule", "spare", "mail", "form", "page", "banner", "box", "folder")
@@ -586,6 +586,16 @@ def test_p10_what_came_by_a_hidden_form_is_told_without_its_name(company: Path, 
         assert {row["source"] for row in told if row["properties"]["tag"] in ("HIDD", "LOOK")} == sources
 
 
+def test_p10_what_is_hidden_is_known_whenever_it_is_first_asked(company: Path) -> None:
+    with open_store(company / "macli.db") as store:
+        annas = access.limited(store, access.acting(store, "anna"))
+        with annas.whole():
+            list(event_log.listed(annas))
+        told = [f"{row['name']} {row['source']} {row['properties']}" for row in event_log.listed(annas)]
+    assert any("Lookrule" in line for line in told)
+    assert not any(NAMES.search(line) for line in told)
+
+
 def test_p10_what_one_may_see_is_shown_whole_and_not_started(company: Path, macli: Run) -> None:
     as_(macli, company, "", "campaign create Mixmail --segment Ownlist --template Hiddenmail --category Open")
     as_(macli, company, "", "campaign create Mixlist --segment Hiddenlist --template Ownmail --category Open")
@@ -769,7 +779,6 @@ def test_p10_a_grant_for_a_role_nobody_has_is_warned_of(company: Path, macli: Ru
 def test_p10_a_bounce_counts_whoever_brings_it_in(company: Path) -> None:
     from macli.model import Report
     from macli.responses.hearing import hear
-    from macli.store import access
 
     with open_store(company / "macli.db") as store:
         hidden = store.value(

@@ -78,6 +78,7 @@ class Limited(Store):
         self._refused: NotPermitted | None = None
         self._levels = _levels(store, who)
         for name, arguments, function in (
+            ("hides", 1, self.hides),
             ("may_see", 1, self._may_see),
             ("may_edit", 1, self._may_edit),
             ("may_change_staff", 0, self._may_change_staff),
@@ -127,7 +128,8 @@ class Limited(Store):
 
     @cached_property
     def _seen_segments(self) -> frozenset[str]:
-        return frozenset(row["name"].casefold() for row in self.rows("SELECT name FROM segments"))
+        sql = "SELECT name FROM main.segments WHERE NOT hides(category_id)"
+        return frozenset(row["name"].casefold() for row in self.rows(sql))
 
     @cached_property
     def _hidden_names(self) -> frozenset[tuple[str, str]]:
@@ -212,19 +214,19 @@ _WORDS = {"segments": "segment", "campaigns": "campaign", "banners": "banner", "
 _HIDDEN_SOURCES = """
 SELECT 'campaign:' || id AS source
 FROM main.campaigns
-WHERE NOT may_see(category_id)
+WHERE hides(category_id)
 UNION ALL
 SELECT name_key
 FROM main.templates
 WHERE kind = 'form'
-  AND NOT may_see(category_id)
+  AND hides(category_id)
 """
 """How a source begins that is a step of a campaign, or a form."""
 
 _HIDDEN = """
 SELECT name, {kind} AS kind
 FROM main.{table}
-WHERE NOT may_see(category_id)
+WHERE hides(category_id)
 """
 
 
