@@ -81,7 +81,8 @@ def test_the_card_shows_the_events_that_gave_points_and_decay_in_one_sum(world: 
     assert (told["score"], told["decayed"]) == (32, -33)
     assert [one["event"] for one in told["last_points"]] == ["email.opened", *["email.clicked"] * 4]
     text = shown(world, macli)
-    assert "32 (warm); decay took 33\n" in text
+    assert "32 (warm)\ndecay " in text
+    assert " took 33 points\n" in text
     assert "last points\n" in text
     ledger = json.loads(macli("--workspace", str(world.path), "points", "show", ANN, "--json", at=NOW).out)["ledger"]
     assert sum(one["points"] for one in ledger if one["event"] == "decay") == -33

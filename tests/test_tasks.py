@@ -147,7 +147,7 @@ def test_g1_tasks_on_the_command_line(workspace: Path, macli: Run) -> None:
         "--as",
         "ben",
     )
-    ok("add", "Tidy up", "--due", "in 3 days", "--text", "the\nattic")
+    ok("add", "Tidy up", "--due", "in 3 days", "--description", "the\nattic")
     first = json.loads(ok("show", "1", "--json"))
     assert (first["due_at"], first["author"]) == ("2026-03-05T08:00:00Z", "ben")
     assert json.loads(ok("show", "2", "--json"))["due_at"] == "2026-03-07T12:00:00Z"
@@ -156,8 +156,8 @@ def test_g1_tasks_on_the_command_line(workspace: Path, macli: Run) -> None:
     assert [row["id"] for row in json.loads(ok("list", "--for", "ben", "--json"))] == []
     ok("edit", "1", "--for", "ben", "--due", "2026-03-01", "--title", "Call")
     assert [row["id"] for row in json.loads(ok("list", "--overdue", "--json"))] == [1]
-    ok("edit", "2", "--for", "anna", "--text", "the cellar")
-    ok("edit", "2", "--for", "", "--due", "", "--text", "")
+    ok("edit", "2", "--for", "anna", "--description", "the cellar")
+    ok("edit", "2", "--for", "", "--due", "", "--description", "")
     emptied = json.loads(ok("show", "2", "--json"))
     assert [emptied[name] for name in ("title", "description", "assignee", "due_at")] == ["Tidy up", "", None, None]
     assert ok("done", "1") == "task 1 is done\n"

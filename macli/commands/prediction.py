@@ -18,7 +18,7 @@ def fit(
     event: Annotated[
         str | None, typer.Option("--event", metavar="EVENT", help="What a purchase is; purchases.event where left out.")
     ] = None,
-    horizon: Annotated[str, typer.Option("--horizon", metavar="TIME", help="How far ahead, in days.")] = "90 days",
+    horizon: Annotated[str, typer.Option("--horizon", metavar="DURATION", help="How far ahead, in days.")] = "90 days",
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only purchases from then on.")] = None,
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Only purchases before; predictions are as of then.")

@@ -28,7 +28,9 @@ OtherFrequency: TypeAlias = Annotated[str | None, typer.Option("--frequency", me
 OtherMonetary: TypeAlias = Annotated[str | None, typer.Option("--monetary", metavar="BANDS", help=_MONETARY)]
 Window: TypeAlias = Annotated[
     str | None,
-    typer.Option("--window", metavar="TIME", help="How far back number and value are counted: '365 days', or 'none'."),
+    typer.Option(
+        "--window", metavar="DURATION", help="How far back number and value are counted: '365 days', or 'none'."
+    ),
 ]
 Event: TypeAlias = Annotated[str | None, typer.Option("--event", metavar="EVENT", help="What a purchase is.")]
 Value: TypeAlias = Annotated[
@@ -134,15 +136,15 @@ def contacts(
     name: Name,
     recency: Annotated[
         list[str] | None,
-        typer.Option("--recency", metavar="BAND", help="short, medium or long; repeat it for several."),
+        typer.Option("--recency", metavar="BAND", help="short, medium or long; may be given again."),
     ] = None,
     frequency: Annotated[
         list[str] | None,
-        typer.Option("--frequency", metavar="BAND", help="common, regular or casual; repeat it for several."),
+        typer.Option("--frequency", metavar="BAND", help="common, regular or casual; may be given again."),
     ] = None,
     monetary: Annotated[
         list[str] | None,
-        typer.Option("--monetary", metavar="BAND", help="spender, medium or saver; repeat it for several."),
+        typer.Option("--monetary", metavar="BAND", help="spender, medium or saver; may be given again."),
     ] = None,
     format: options.Format = None,
     json: options.Json = False,

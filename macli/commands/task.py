@@ -18,7 +18,9 @@ For: TypeAlias = Annotated[
 Due: TypeAlias = Annotated[
     str | None, typer.Option("--due", metavar="TIME", help="By when: 'tomorrow 9:00', 'in 3 days', 2026-12-24.")
 ]
-Text: TypeAlias = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="More words; - is standard input.")]
+Description: TypeAlias = Annotated[
+    str | None, typer.Option("--description", metavar="TEXT", help="More words; - is standard input.")
+]
 
 
 @app.command()
@@ -29,7 +31,7 @@ def add(
     deal: Annotated[int | None, typer.Option("--deal", metavar="ID", help="The deal it is about.")] = None,
     assignee: For = None,
     due: Due = None,
-    text: Text = None,
+    description: Description = None,
     by: people.By = None,
 ) -> None:
     """Give somebody something to do, about a contact or a deal or neither.
@@ -46,7 +48,7 @@ def add(
         "cli",
         contact_id=people.contact_or_none(macli, contact),
         deal_id=deal,
-        description=people.typed(text or ""),
+        description=people.typed(description or ""),
         assignee_id=people.staff_id(macli, assignee),
         author_id=people.by(macli, by),
         due_at=people.due(macli, due),
@@ -105,7 +107,7 @@ def edit(
     title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="What is to be done.")] = None,
     assignee: For = None,
     due: Due = None,
-    text: Text = None,
+    description: Description = None,
 ) -> None:
     """Change what is to be done, by whom or by when; --for '' and --due '' take that away.
 
@@ -114,7 +116,7 @@ def edit(
     from macli.people import tasks
 
     macli = Macli.of(ctx)
-    words = None if text is None else people.typed(text)
+    words = None if description is None else people.typed(description)
     changes = people.changes(
         {"title": title, "assignee_id": assignee, "due_at": due, "description": words},
         {

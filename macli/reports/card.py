@@ -10,6 +10,7 @@ from macli.scoring.bands import readiness
 from macli.store import Row, Store, calls, deals, funnels, notes, owners, point_rules, predictions, stages, tasks
 from macli.store.point_rules import PointRule
 from macli.store.scopes import GLOBAL, Scope
+from macli.texts import count_of
 
 if TYPE_CHECKING:
     from macli.store.access import Acting
@@ -163,7 +164,7 @@ def lines(card: Mapping[str, Any], when: Callable[[int], str]) -> dict[str, str]
     """The single facts of a card, each in a line; ``when`` writes a stored time."""
     found = {"score": f"{card['score']} ({card['readiness']})"}
     if card["decayed"]:
-        found["score"] += f"; decay {'took' if card['decayed'] < 0 else 'gave back'} {abs(card['decayed']):,}"
+        found["decay"] = f"{'took' if card['decayed'] < 0 else 'gave back'} {count_of(abs(card['decayed']), 'point')}"
     if others := [f"{one['scope']} {one['score']}" for one in card["scores"] if one["scope"] != "global"]:
         found["other scores"] = ", ".join(others)
     if stay := card["stage"]:
@@ -171,8 +172,8 @@ def lines(card: Mapping[str, Any], when: Callable[[int], str]) -> dict[str, str]
         found["stage"] = f"{stay['stage']} since {when(stay['entered_at'])} (by {reason}, with {stay['score']} points)"
     if ahead := card["next_stage"]:
         by = " and ".join(_by(one) for one in ahead["by"])
-        points = "1 point" if ahead["points"] == 1 else f"{ahead['points']} points"
-        found["next stage"] = f"{points} more: {ahead['stage']}" + (f"; for example {by}" if by else "")
+        missing = f"{count_of(ahead['points'], 'point')} more: {ahead['stage']}"
+        found["next stage"] = missing + (f"; for example {by}" if by else "")
     for name in ("owner", "co_owners"):
         if card[name]:
             found[name.replace("_", "-")] = card[name] if name == "owner" else ", ".join(card[name])
