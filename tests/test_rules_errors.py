@@ -94,6 +94,12 @@ def test_a_name_of_an_event_is_written_back_as_it_was_quoted() -> None:
     assert rules.parse(str(rule)) == rule
 
 
+def test_what_is_asked_of_the_contact_among_properties_is_told_that_it_is_no_place_for_it() -> None:
+    with pytest.raises(RuleError) as caught:
+        rules.compile_conditions("total > 5 and stage is Purchase", Vocabulary(), now=NOW, zone=ZoneInfo("UTC"))
+    assert "only properties of the event" in (caught.value.hint or "")
+
+
 def test_the_line_of_a_long_rule_is_named_and_only_it_is_shown() -> None:
     error = refused("score > 1 # first\nand contry = x\nand vip = true")
     assert error.message.splitlines() == [

@@ -13,6 +13,9 @@ from macli.store import Store, open_store, settings
 
 ANN = "ann@example.com"
 MINUTE = timedelta(minutes=1)
+REPORT = (
+    "rfm create all --recency 'short 9d, medium 9w' --frequency 'common 9, regular 2' --monetary 'spender 9, medium 1'"
+)
 
 BEFORE = (
     f"contact add {ANN}",
@@ -23,7 +26,7 @@ BEFORE = (
     "points rule add paid --event order.paid --points 1 --scope group:fit",
     "points give ben@example.com 60",
     "points give ben@example.com 1 --scope tag:VIP",
-    "rfm create all --recency 'short 9d, medium 9w' --frequency 'common 9, regular 2' --monetary 'spender 9, medium 1'",
+    REPORT,
 )
 CHANGES = (
     ("score >= 25", f"points give {ANN} 25"),
@@ -129,3 +132,33 @@ def test_a_campaign_lets_in_whom_another_setting_makes_ready(tmp_path: Path, exi
     settings.put(running.store, START + MINUTE, "points.bands", "cold 0, hot 25")
     running.tick(START + 2 * MINUTE)
     assert [who for who, _ in running.sent()] == [*before, contact]
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "change"),
+    [
+        ("score >= 7", "points rule add big --event order.paid --points 7", "points replay --apply --yes"),
+        (
+            "rfm all monetary spender",
+            REPORT,
+            "rfm edit all --monetary 'spender 4, medium 1'",
+        ),
+    ],
+)
+def test_a_long_run_is_followed_though_ticks_passed_since_it_read_the_clock(
+    workspace: Path, macli: Run, rule: str, before: str, change: str
+) -> None:
+    def type_in(line: str, minutes: int) -> None:
+        ran = macli(*shlex.split(line), at=NOW + minutes * MINUTE)
+        assert ran.code == 0, (line, ran.err)
+
+    type_in(f"contact add {ANN}", 0)
+    type_in(f"event add {ANN} order.paid --set total=5", 0)
+    type_in(before, 0)
+    type_in(f"segment create s0 --track --rule {shlex.quote(rule)}", 0)
+    type_in("settings set check_every '9 hours'", 0)
+    type_in("tick", 10)
+    type_in(change, 1)
+    type_in("tick", 11)
+    with open_store(workspace / "macli.db") as store:
+        assert members(store, 0) == 1

@@ -194,7 +194,10 @@ def _explained(error: "UnexpectedInput", text: str, start: str) -> RuleError:
             return RuleError(f"{before[1]!r} is no word of a rule{near}", text, before.start())
         near = ""
     found = f", not {word!r}" if word else "; the rule ends here"
-    return RuleError(f"expected {_list(expected, keywords)}{found}{near}", text, at, hint=_hint(text, at, expected))
+    hint = _hint(text, at, expected)
+    if hint is None and start == "conditions":
+        hint = "only properties of the event are asked for here: total > 100 and currency = EUR"
+    return RuleError(f"expected {_list(expected, keywords)}{found}{near}", text, at, hint=hint)
 
 
 def _accepted(text: str, start: str) -> set[str]:

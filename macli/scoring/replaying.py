@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from macli.scoring import staging
 from macli.scoring.staging import AGAIN
-from macli.store import Store
+from macli.store import Store, sweeps
 from macli.store.point_rules import PointRule
 
 
@@ -63,8 +63,10 @@ SELECT id FROM contacts WHERE updated_at >= :since
 
 def settle(store: Store, now_ms: int) -> None:
     """Write the staged ledger and scores where they differ from those there are. Inside a write."""
-    for statement in (_LEAVE, _COME, _SUMS, _NOTHING, _TOUCH):
+    for statement in (_LEAVE, _COME, _SUMS, _NOTHING):
         store.execute(statement, {"now": now_ms} if ":now" in statement else {})
+    if store.execute(_TOUCH, {"now": now_ms}):
+        sweeps.look_at_all(store)
 
 
 _SAME = """

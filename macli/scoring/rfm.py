@@ -14,7 +14,7 @@ from macli.model import Where
 from macli.rules import RuleError
 from macli.scoring import rfm_sql
 from macli.scoring.rfm_definition import Definition, read
-from macli.store import Row, Store, rfm, settings
+from macli.store import Row, Store, rfm, settings, sweeps
 
 SOURCE = "rfm"
 STEP = 20_000
@@ -86,6 +86,7 @@ def look_at_all(
         advance(step["contacts"])
     with store.write():
         _alone(rfm.end_round(store, now_ms, report), report)
+        sweeps.look_at_all(store)
     return Rebuilt(contacts=found["contacts"], changed=changed, unvalued=found["unvalued"])
 
 
