@@ -96,7 +96,7 @@ def test_a_fit_that_was_stopped_is_no_last_fit_and_the_next_finishes_it(world: W
     assert last["fitted_at"] == to_ms(NOW)
     keep(world.store, 0.7, LATER, people=range(2, 6))
     assert churn(world) == [None, 0.7, 0.7, 0.7, 0.7]
-    assert [(row["name"], row["contacts"], row["in_force"]) for row in kept.models(world.store, LATER)] == [
+    assert [(row["name"], row["contacts"], row["contacts_now"]) for row in kept.models(world.store, LATER)] == [
         ("0.7", 4, 4),
         ("0.6", 0, 0),
         ("0.1", 5, 0),
