@@ -1,16 +1,20 @@
 """Predictions are kept in steps: others write between them, stop on their way, and keep predictions of their own."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from macli.clock import to_ms
 from macli.errors import OperationFailed
+from macli.segments import create as create_segment
 from macli.store import Store
 from macli.store import predictions as kept
 from macli.store.predictions import Kept, Model
+from macli.tick.tick import run_tick
 from tests.world import NOW, World, add_contacts, new_world
 
 LATER = NOW + timedelta(days=1)
@@ -122,6 +126,20 @@ def test_what_is_taken_away_meanwhile_stays_away(world: World) -> None:
         keep(world.store, 0.1, advance=after(2, beside))
     assert churn(world) == [None] * 5
     assert kept.models(world.store, NOW) == []
+
+
+@pytest.mark.parametrize("left", [0, 2], ids=["to its end", "stopped"])
+def test_rules_look_again_at_whom_a_long_fit_changed_though_ticks_passed_meanwhile(world: World, left: int) -> None:
+    create_segment(world.store, NOW, ZoneInfo("UTC"), "leaving", rule='churn is "very high"', tracked=True)
+    run_tick(world.engine(LATER))
+    with suppress(KeyboardInterrupt):
+        keep(world.store, 0.9, people=range(1, 4), advance=after(left, stop))
+    run_tick(world.engine(LATER))
+    members = [row[0] for row in world.store.rows("SELECT contact_id FROM segment_members ORDER BY contact_id")]
+    assert members == list(range(1, (left or 3) + 1))
+    kept.clear(world.store, NOW)
+    run_tick(world.engine(LATER))
+    assert world.store.value("SELECT count(*) FROM segment_members") == 0
 
 
 def test_clearing_goes_in_steps_and_has_rules_look_again(world: World) -> None:

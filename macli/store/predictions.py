@@ -11,7 +11,7 @@ from macli.clock import to_ms
 from macli.config import likelihoods
 from macli.errors import OperationFailed, UnknownName
 from macli.model import Where
-from macli.store import settings
+from macli.store import settings, sweeps
 from macli.store.connection import Row, Store
 from macli.store.contacts import EVERYBODY
 
@@ -81,11 +81,10 @@ def put(store: Store, rows: Iterable[tuple[Any, ...]]) -> None:
     """Put (contact id, churn, purchase, expected, spend) into ``predicted``; None is nothing said."""
     waiting = iter(rows)
     while some := list(islice(waiting, _AT_ONCE)):
-        store.execute(f"{_PUT}{', '.join([_VALUES] * len(some))}", list(chain.from_iterable(some)))
+        store.execute(f"{_PUT}{', '.join(['(?, ?, ?, ?, ?)'] * len(some))}", list(chain.from_iterable(some)))
 
 
 _PUT = "INSERT INTO predicted (contact_id, churn, purchase, expected, spend) VALUES "
-_VALUES = "(?, ?, ?, ?, ?)"
 _AT_ONCE = 5_000
 """Outside a transaction a statement for each row takes ten times as long."""
 
@@ -143,12 +142,12 @@ def _keep_some(store: Store, known: Mapping[str, Any]) -> tuple[int, int, int]:
         store.execute(_CHANGED.format(kind=kind, new=likelihoods.sql(kind), old=likelihoods.sql("probability")), known)
     churn = store.execute(_KEEP.format(kind="churn", expected="NULL", spend="NULL"), known)
     purchase = store.execute(_KEEP.format(kind="purchase", expected="expected", spend="spend"), known)
-    return churn, purchase, store.execute(_TOUCH, known)
+    return churn, purchase, _touch(store, _TOUCH, known)
 
 
 def _end_earlier(store: Store, known: Mapping[str, Any]) -> int:
     """Take away what earlier fits said of contacts that this one says nothing of; of how many it counted."""
-    store.execute(_STAGE_ENDED)
+    store.execute("CREATE TEMP TABLE IF NOT EXISTS ended (contact_id INTEGER PRIMARY KEY)")
     store.execute("DELETE FROM ended")
     store.execute(_ENDED, known)
     changed = 0
@@ -157,8 +156,16 @@ def _end_earlier(store: Store, known: Mapping[str, Any]) -> int:
             store.execute("DELETE FROM touched")
             store.execute(_ENDED_TOUCHED, {**known, **those})
             store.execute(_END, {**known, **those})
-            changed += store.execute(_TOUCH, known)
+            changed += _touch(store, _TOUCH, known)
     return changed
+
+
+def _touch(store: Store, those: str, known: Mapping[str, Any]) -> int:
+    """Have rules look again at those contacts, though ticks may have passed since ``now``; how many they are."""
+    touched = store.execute(those, known)
+    if touched:
+        sweeps.look_at_all(store)
+    return touched
 
 
 def _add_model(store: Store, model: Model) -> int:
@@ -219,8 +226,6 @@ SET probability = excluded.probability, expected = excluded.expected, spend = ex
 WHERE predictions.model_id <= excluded.model_id
 """
 
-_STAGE_ENDED = "CREATE TEMP TABLE IF NOT EXISTS ended (contact_id INTEGER PRIMARY KEY)"
-
 _EARLIER = "model_id IN (SELECT id FROM prediction_models WHERE source = 'fit' AND id < :model)"
 
 _ENDED = f"""
@@ -255,7 +260,7 @@ def clear(store: Store, now: datetime) -> int:
     cleared = 0
     for _, those in _steps(store, "predictions"):
         with store.write():
-            cleared += store.execute(_LOOK_AGAIN, {"now": to_ms(now), **those})
+            cleared += _touch(store, _LOOK_AGAIN, {"now": to_ms(now), **those})
             store.execute("DELETE FROM predictions WHERE contact_id > :after AND contact_id <= :upto", those)
     with store.write():
         store.execute("DELETE FROM prediction_models WHERE id NOT IN (SELECT model_id FROM predictions)")
