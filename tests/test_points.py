@@ -1,5 +1,6 @@
 """Points: rules over new events, their scopes and caps, what is given by hand, and the sums of it all."""
 
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -307,6 +308,33 @@ def test_a_day_begins_at_midnight_utc_and_a_week_on_monday(world: World) -> None
     for at in (monday - minute, monday, monday + 7 * DAY - minute, monday + 7 * DAY):
         happen(world, "email.opened", at=at, contact=2)
     assert score(world, 2) == 3
+
+
+def test_an_event_at_the_moment_a_stage_is_left_counts_where_the_contact_came_to(world: World) -> None:
+    in_funnel(world)
+    rule(world, "email.clicked", 3, Scope(kind="stage", name=""))
+    move(world, "Lead", NOW - DAY)
+    move(world, "Offer", NOW)
+    happen(world, at=NOW)
+    found = [score(world, scope=Scope(kind="stage", name=f"Sales/{stage}")) for stage in ("Lead", "Offer")]
+    assert found == [0, 3]
+
+
+def test_events_of_which_the_ledger_refuses_one_are_not_recorded_at_all(world: World) -> None:
+    rule(world, "email.clicked", 3)
+    happen(world)
+    store = world.store
+    with store.write():
+        taken = (
+            "INSERT INTO point_ledger SELECT contact_id, scope_id, rule, event + 3, part, 0, at, NULL FROM point_ledger"
+        )
+        store.execute(taken)
+    before = ledger(world), store.value("SELECT count(*) FROM events")
+    told = [NewEvent(contact_id=1, name="email.clicked", at=to_ms(NOW), source="test") for _ in range(5)]
+    with pytest.raises(sqlite3.IntegrityError):
+        events.record(store, NOW, told)
+    assert (ledger(world), store.value("SELECT count(*) FROM events")) == before
+    assert score(world) == 3
 
 
 def test_an_event_told_of_late_counts_to_the_day_it_happened_on(world: World) -> None:

@@ -101,6 +101,19 @@ def test_changes_within_a_batch_are_told_one_by_one(world: World) -> None:
     assert told(world, "score.exceeded", "old", "score") == [(10, 15), (15, 20), (10, 15), (15, 20)]
 
 
+def test_changes_within_a_batch_follow_each_other_by_their_times(world: World) -> None:
+    for name, worth in (("email.opened", 5), ("email.clicked", 10)):
+        rule = PointRule(name=name, event=name, points=worth, scopes=(Scope(kind="global", name="global"),))
+        point_rules.add(world.store, to_ms(NOW), rule)
+    watch(world, "reached", 10)
+    batch = [
+        NewEvent(contact_id=1, name=name, at=to_ms(NOW) + late, source="test")
+        for name, late in (("email.opened", 20), ("email.clicked", 10))
+    ]
+    events.record(world.store, NOW, batch)
+    assert told(world, "score.reached", "old", "score") == [(0, 10)]
+
+
 def test_a_value_watched_in_one_scope_is_not_told_of_in_another(world: World) -> None:
     fit = watch(world, "crossed", 10, Scope(kind="group", name="Größe"))
     give(world, 20)
