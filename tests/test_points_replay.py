@@ -322,6 +322,17 @@ def test_what_happens_between_the_look_and_the_yes_is_counted_once_and_under_the
     assert overall(world.store) == {1: 6, 2: 2}
 
 
+def test_what_is_told_in_between_counts_though_no_rule_of_before_was_for_it(world: World) -> None:
+    number = 1 + max(rule.id for rule in point_rules.listed(world.store))
+    new = PointRule(name="asked", event="shop.asked", points=7, scopes=(GLOBAL,), id=number)
+    later = NOW + timedelta(days=3)
+    prepared = replaying.prepare(world.store, later, [Change(what="new", rule=new)])
+    with open_store(world.path / "macli.db") as beside:
+        happened(beside, 1, "shop.asked")
+    replaying.apply(world.store, later, prepared)
+    assert overall(world.store) == {1: 7}
+
+
 def test_rules_or_funnels_that_change_between_the_look_and_the_yes_stop_a_replay(world: World) -> None:
     with world.store.write():
         kept_funnels.create(world.store, to_ms(NOW), "Sales", ["New", "Offer"])
