@@ -267,4 +267,4 @@ def _tell(macli: Macli, told: dict[str, Any], changes: "list[Change]", shape: st
     macli.out.rows(told["readiness"], shape=shape, title="readiness")
     if told["stages"]:
         macli.out.rows(told["stages"], shape=shape, title="come to another stage")
-    macli.out.rows(told["ranking"], columns=report.RANKING, shape=shape, title=f"the first {report.TOP}")
+    macli.out.rows(told["ranking"], columns=report.RANKING, shape=shape, title=f"the first {len(told['ranking'])}")
