@@ -443,6 +443,13 @@ def test_a_stage_set_by_hand_holds_until_the_score_passes_a_threshold_anew(world
     assert stage_of(world.store, 1) == "Loyalty"
 
 
+def test_a_stage_set_by_hand_holds_while_a_batch_passes_lower_thresholds(world: World) -> None:
+    stages.set_where(world.store, NOW, contacts.ONE, {"one_contact": 1}, "Loyalty")
+    clicks = [NewEvent(contact_id=1, name="email.clicked", at=to_ms(NOW) + late, source="test") for late in range(3)]
+    events.record(world.store, NOW, clicks)
+    assert [stage for stage, *_ in stays(world.store, 1)] == ["Loyalty"]
+
+
 def test_a_stage_set_by_hand_is_an_event_unless_it_is_to_be_silent(world: World) -> None:
     everyone: dict[str, Any] = {}
     with world.store.write():
