@@ -98,5 +98,5 @@ def test_the_sums_are_proved_and_mended_and_the_doctor_asks_too(points: Run, mac
 def test_a_tick_says_how_many_points_decayed(points: Run, macli: Run) -> None:
     assert macli("settings", "set", "points.decay", "50 % every 30 days").code == 0
     said(points("give", ANN, "10", at=NOW))
-    assert "points decayed" in said(macli("tick", at=NOW + timedelta(days=31)))
+    assert "decayed" in said(macli("tick", at=NOW + timedelta(days=31)))
     assert scores(points, ANN) == {"global": 5}

@@ -65,7 +65,7 @@ CHORES: tuple[Chore, ...] = (
     Chore(
         name="decay",
         run="macli.lifecycle.decaying:chore",
-        sweeps="points decayed",
+        sweeps="decayed",
         due="EXISTS (SELECT 1 FROM point_ledger WHERE decays_at <= :now)",
     ),
     Chore(
