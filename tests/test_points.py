@@ -11,8 +11,8 @@ import pytest
 
 from macli import contacts, events, selection
 from macli.clock import to_ms
-from macli.errors import UnknownName, UsageError
-from macli.lifecycle import funnels, points
+from macli.errors import OperationFailed, UnknownName, UsageError
+from macli.lifecycle import configuring, funnels, points
 from macli.model import NewEvent
 from macli.scoring import checking
 from macli.store import funnels as kept_funnels
@@ -110,6 +110,24 @@ def test_t8_what_points_bring_about_is_not_scored(world: World) -> None:
     for name in ("score.reached", "score.exceeded", "score.crossed", "tag.scored", "points.given"):
         with pytest.raises(UsageError, match="feed itself"):
             rule(world, name, 1)
+
+
+def test_points_for_a_stage_and_scores_that_lead_back_exclude_each_other(world: World) -> None:
+    looping = rule(world, "stage.entered", 60)
+    with pytest.raises(OperationFailed, match="would feed itself"):
+        configuring.put(world.store, NOW, "stages.demote", "true")
+    assert settings.get(world.store, "stages.demote") is False
+    switched_off = replace(looping, active=False)
+    point_rules.edit(world.store, to_ms(NOW), switched_off)
+    configuring.put(world.store, NOW, "stages.demote", "true")
+    with pytest.raises(UsageError, match="would feed itself"):
+        point_rules.edit(world.store, to_ms(NOW), replace(switched_off, active=True))
+
+
+def test_a_rule_cannot_take_the_name_of_another(world: World) -> None:
+    one, other = rule(world, "email.opened", 1), rule(world, "email.clicked", 1)
+    with pytest.raises(UsageError, match="already"):
+        point_rules.edit(world.store, to_ms(NOW), replace(other, name=one.name.upper()))
 
 
 def test_t12_t13_a_general_rule_and_one_for_an_important_page_both_count(world: World) -> None:

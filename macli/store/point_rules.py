@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from macli.errors import UnknownName, UsageError
-from macli.store import scopes
+from macli.store import scopes, settings
 from macli.store.connection import Row, Store
 from macli.store.scopes import Scope
 
@@ -46,10 +46,7 @@ def add(store: Store, now_ms: int, rule: PointRule) -> int:
     with store.write():
         if int(store.value("SELECT count(*) FROM point_rules")) >= MOST:
             raise UsageError(f"there are {MOST:,} point rules already", hint="macli points rule list")
-        if store.row(f"{_ALL} WHERE name_key = :key", {"key": clean_name(rule.name).casefold()}) is not None:
-            raise UsageError(
-                f"there is a point rule {rule.name!r} already", hint=f"macli points rule edit {rule.name!r} changes it"
-            )
+        _check(store, rule)
         made = int(store.value(_ADD, _values(rule, now_ms)))
         _set_scopes(store, made, rule.scopes)
     return made
@@ -80,9 +77,29 @@ RETURNING id
 def edit(store: Store, now_ms: int, rule: PointRule) -> None:
     """Write the rule of this id as it is to be, for events from now on. Raises UsageError, UnknownName."""
     with store.write():
+        _check(store, rule)
         store.execute(_EDIT, {**_values(rule, now_ms), "id": rule.id})
         _set_scopes(store, rule.id, rule.scopes)
 
+
+def _check(store: Store, rule: PointRule) -> None:
+    if store.value(_NAMESAKE, {"key": clean_name(rule.name).casefold(), "id": rule.id}) is not None:
+        raise UsageError(
+            f"there is a point rule {rule.name!r} already", hint=f"macli points rule edit {rule.name!r} changes it"
+        )
+    if rule.active and rule.event == "stage.entered" and settings.get(store, "stages.demote"):
+        raise UsageError(
+            "a stage that can be left again comes of points: a rule for 'stage.entered' would feed itself",
+            hint="macli settings set stages.demote false",
+        )
+
+
+_NAMESAKE = """
+SELECT id
+FROM point_rules
+WHERE name_key = :key
+  AND id <> :id
+"""
 
 _EDIT = """
 UPDATE point_rules
