@@ -1,7 +1,9 @@
 """The store: its migrations, its transactions, its identity, its upkeep, its categories."""
 
+import gc
 import shutil
 import sqlite3
+import weakref
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -327,3 +329,12 @@ def test_the_doctor_names_a_secret_that_cannot_be_read(macli: Run, workspace: Pa
     assert ran.code == 1
     assert "provider local,fail," in ran.out
     assert "NO_SUCH_SECRET is not set" in ran.out
+
+
+def test_a_store_nobody_has_any_more_gives_its_connection_back(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "macli.db", create=True)
+    assert store.value("SELECT address_hash('email', 'ann@example.com')") is None
+    connection = weakref.ref(store.connection)
+    del store
+    gc.collect()
+    assert connection() is None

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
@@ -27,14 +28,16 @@ class AddressHash:
     The key is read when it is first asked for. NULL where it is missing or is not the one the store knows.
     """
 
-    def __init__(self, connection: sqlite3.Connection, store: Path) -> None:
+    def __init__(self, connection: Callable[[], sqlite3.Connection | None], store: Path) -> None:
         self._connection = connection
         self._file = file_of(store)
         self._key: bytes | None = None
 
     def __call__(self, channel: str, address: str | None) -> str | None:
         if self._key is None:
-            known = self._connection.execute(_FINGERPRINT).fetchone()
+            connection = self._connection()
+            assert connection is not None  # it is the one that asks
+            known = connection.execute(_FINGERPRINT).fetchone()
             key = _read(self._file)
             if key is None or known is None or fingerprint(key) != known[0]:
                 return None

@@ -3,6 +3,7 @@
 import os
 import re
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,7 +176,9 @@ def open_store(path: Path, *, create: bool = False) -> Store:
     """
     if not create and not path.exists():
         raise UsageError(f"no store at {path}", hint="macli init DIR makes one")
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=512)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=512, factory=_Connection
+    )
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -206,16 +209,23 @@ def open_store(path: Path, *, create: bool = False) -> Store:
     return Store(connection, path)
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that its own SQL functions can know without keeping it open for ever."""
+
+    __slots__ = ("__weakref__",)
+
+
 def _address_hash(connection: sqlite3.Connection, path: Path) -> Callable[[str, str | None], str | None]:
     """The SQL function ``address_hash(channel, address)``, which few statements need."""
     made: Callable[[str, str | None], str | None] | None = None
+    asked_by = weakref.ref(connection)
 
     def address_hash(channel: str, address: str | None) -> str | None:
         nonlocal made
         if made is None:
             from macli.store.address_hash import AddressHash
 
-            made = AddressHash(connection, path)
+            made = AddressHash(asked_by, path)
         return made(channel, address)
 
     return address_hash
