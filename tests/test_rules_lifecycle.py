@@ -548,11 +548,11 @@ def test_a_rule_says_what_can_change_its_answer(rule: str, timely: bool, reads: 
 @pytest.mark.parametrize(
     ("rule", "index"),
     [
-        ("score >= 50", "scores_points (scope_id=? AND points>?)"),
-        ("score < 50", "scores_points (scope_id=? AND points>?)"),
-        ("score = 50", "scores_points (scope_id=? AND points=?)"),
-        ("score(old) between 3 and 9", "scores_points (scope_id=? AND points>? AND points<?)"),
-        ("readiness is hot", "scores_points (scope_id=? AND points>?)"),
+        ("score >= 50", "scores USING PRIMARY KEY (scope_id=?)"),
+        ("score < 50", "scores USING PRIMARY KEY (scope_id=?)"),
+        ("score = 50", "scores USING PRIMARY KEY (scope_id=?)"),
+        ("score(old) between 3 and 9", "scores USING PRIMARY KEY (scope_id=?)"),
+        ("readiness is hot", "scores USING PRIMARY KEY (scope_id=?)"),
         ("stage is Purchase", "stage_stays_stage (stage_id=?)"),
         ("stage is at least Purchase", "stage_stays_stage (stage_id=?)"),
         ("in funnel Sales at Offer", "funnel_stays_stage (stage_id=?)"),
@@ -581,7 +581,7 @@ def test_asked_of_one_contact_no_table_is_read_whole(store: Store, rule: str) ->
 def test_whose_score_is_0_is_asked_of_each_and_not_gathered_twice(store: Store) -> None:
     for rule in ("score = 0", "not score between 0 and 5", "score between -3 and 20"):
         plan = "\n".join(selection.plan(store, selection.where_of(store, rule, NOW, ZONE)))
-        assert "PRIMARY KEY (contact_id=? AND scope_id=?)" in plan
+        assert "PRIMARY KEY (scope_id=? AND contact_id=?)" in plan
         assert "MULTI-INDEX" not in plan
 
 

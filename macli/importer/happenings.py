@@ -21,7 +21,7 @@ from macli.model import NewEvent
 from macli.store import Store
 from macli.store.attributes import BadValue, infer, plain_text, read_value
 
-BATCH = 2000
+BATCH = 5000
 SOURCE = "import"
 _REASONS = 10
 _MOST_ASKED = 500

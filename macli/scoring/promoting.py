@@ -197,15 +197,17 @@ WHERE due > 0
 ORDER BY number, before, due
 """
 
+# CROSS JOIN keeps the few moves first: the other way round all stays there ever were are gone through.
 _HAPPENED = """
 SELECT moves.contact_id, moves.at, moves.contact_id || ':' || stay.id AS source_id,
   :said || CAST(moves.score AS TEXT) || '}}' AS properties, NULL AS send_id, NULL AS campaign_id
 FROM {table} AS moves
-JOIN stage_stays AS stay ON stay.contact_id = moves.contact_id
+CROSS JOIN stage_stays AS stay
+WHERE stay.contact_id = moves.contact_id
   AND stay.entered_at = moves.at
   AND stay.stage_id = :stage
   AND stay.passed = 0
-WHERE moves.number = :number
+  AND moves.number = :number
   AND moves.before = :before
   AND moves.due = :due
 """

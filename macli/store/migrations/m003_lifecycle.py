@@ -2,11 +2,14 @@
 
 ``point_ledger`` has a row for each change of a score, and its key is why an event counts once: rule 0 is
 points given by hand or by a campaign, ``part`` 0 what the event brought and 1, 2, … what time took back of
-it. ``scores`` is its sum. Both stand in the order of their key, so a contact's history is in one place. A
-ledger outlives the rules and events it names, which is why they are numbers without a declared reference.
+it. It stands in the order of its key, so a contact's history is in one place. It outlives the rules and
+events it names, which is why they are numbers without a declared reference.
 Where it refuses a row its transaction is undone as a whole, so what a statement did before needs no undoing:
 ``ON CONFLICT FAIL``, and references that are looked at when the transaction ends. Otherwise each page would be
 copied before rows come to it, which is nearly half of what an insert costs.
+
+``scores`` is the ledger's sum, scope by scope: who has so many points is found by going through a scope (68 to
+123 ms for a million contacts; 13 to 104 by an index on the points, which makes an event a tenth dearer).
 
 A stage somebody stood on is removed by ``removed_at``: its history keeps its name, and a new stage of that
 name is the old one again.
@@ -103,9 +106,9 @@ CREATE TABLE scores (
   scope_id INTEGER NOT NULL REFERENCES scopes,
   points INTEGER NOT NULL,
   changed_at INTEGER NOT NULL,
-  PRIMARY KEY (contact_id, scope_id)
+  PRIMARY KEY (scope_id, contact_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX scores_points ON scores (scope_id, points);
+CREATE INDEX scores_contact ON scores (contact_id);
 
 CREATE TABLE score_marks (
   id INTEGER PRIMARY KEY,
