@@ -17,6 +17,7 @@ from macli import contacts, selection, texts
 from macli.clock import to_ms
 from macli.errors import UsageError
 from macli.mailbox import body, boxes
+from macli.mailbox.ingesting import take_in
 from macli.mailbox.keeping import keep
 from macli.mailbox.polling import finder_of, ingest, read_new, understand
 from macli.mailbox.reading import read
@@ -95,6 +96,35 @@ def test_who_wants_no_more_mail_and_was_written_none_by_us_is_not_overheard(worl
     (row,) = kept.listed(world.store)
     assert (row["contact"], row["subject"], row["body"]) == ("dan@example.com", "No more", "unsubscribe")
     assert [contact for contact, _ in said(world, "mail.received")] == [4]
+
+
+@pytest.mark.parametrize("keeping", ["true", "false"])
+def test_who_asks_to_be_left_in_peace_is_though_no_mail_went_there_lately(world: World, keeping: str) -> None:
+    settings.put(world.store, NOW, "mails.keep", keeping)
+    contacts.add(world.store, NOW, {"email": "dan@example.com"}, source="cli")
+    far = NOW + timedelta(days=60)  # the mail the first contact got is not the last thing that was said
+    leave = [
+        letter("unsubscribe\n", sender=sender, subject="No more", message_id=f"<{sender}>")
+        for sender in ("dan@example.com", "C0@example.com", "nobody@example.com")
+    ]
+    for _ in range(2):
+        finder = finder_of(world.store, far, world.path)
+        take_in(world.store, far, [understand(finder, read(message)) for message in leave])
+    assert [contact for contact, _ in said(world, "email.unsubscribed")] == [4, 1]
+    assert [contact for contact, _ in said(world, "consent.withdrawn")] == [4, 1]
+    add_campaign(world.store, name="later")
+    run_tick(world.engine(far))
+    reached = world.store.rows(
+        """
+        SELECT contact_id
+        FROM sends
+        JOIN campaigns ON campaigns.id = sends.campaign_id
+        WHERE campaigns.name = 'later'
+          AND sends.state = 'accepted'
+        ORDER BY contact_id
+        """
+    )
+    assert [row["contact_id"] for row in reached] == [2, 3]
 
 
 def test_g1_a_letter_counts_once_however_often_and_wherever_it_is_read(world: World) -> None:

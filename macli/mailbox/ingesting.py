@@ -9,6 +9,7 @@ from macli.mailbox import blame
 from macli.mailbox.finding import Finder, Sent
 from macli.mailbox.letter import Failure, Letter
 from macli.mailbox.policy import Class, judge
+from macli.mailbox.wishes import honour
 from macli.model import Report, SendState
 from macli.responses import hear
 from macli.store import Store
@@ -44,8 +45,9 @@ def understand(finder: Finder, letter: Letter) -> Understood:
 def take_in(store: Store, now: datetime, understood: Sequence[Understood]) -> int:
     """Let the reports take effect; how many said something new. Inside ``write`` it joins the transaction."""
     reports = [report for one in understood for report in one.reports]
+    wishes = [one.letter for one in understood if one.letter.kind == "unsubscribe" and not one.reports]
     with store.write():
-        new = hear(store, now, reports)
+        new = hear(store, now, reports) + honour(store, now, wishes, SOURCE)
         refused = {
             sent.campaign_id
             for one in understood

@@ -29,7 +29,7 @@ def keep(store: Store, now: datetime, understood: Sequence[Understood], mailbox:
 
 
 def _is_for_a_person(one: Understood) -> bool:
-    """A letter, or a wish not to be written to that is about no message of ours: a person has to see to that."""
+    """A letter, or a wish not to be written to that is about no message of ours: a person may have to answer it."""
     return one.letter.kind == "letter" or (one.letter.kind == "unsubscribe" and not one.reports)
 
 
